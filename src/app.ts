@@ -1,0 +1,175 @@
+import { Backend } from "./backend/backend.ts";
+import type { Clock } from "./base/clock.ts";
+import { systemClock } from "./base/clock.ts";
+import { InvalidOptionsError } from "./base/errors.ts";
+import { requireInteger, requireKnownKeys, shown } from "./base/options.ts";
+import { type Random, systemRandom } from "./base/random.ts";
+import { Beat } from "./beat/beat.ts";
+import { Broker } from "./broker/broker.ts";
+import { openStore } from "./store/open-store.ts";
+import type { Store } from "./store/store.ts";
+import type { DelayOptions } from "./task/enqueue-options.ts";
+import { resolveDelayOptions } from "./task/enqueue-options.ts";
+import type { EnqueueRequest, Enqueuer } from "./task/enqueuer.ts";
+import type { TaskHandle } from "./task/handle.ts";
+import { parseWith } from "./task/input.ts";
+import { ensureSchema } from "./task/meta.ts";
+import { requireId, requireTaskName } from "./task/names.ts";
+import { Registry } from "./task/registry.ts";
+import type { RegisteredTask } from "./task/task.ts";
+import { Worker } from "./worker/worker.ts";
+import type { WorkerOptions } from "./worker/worker-options.ts";
+
+/** What an app is made of. */
+export interface AppOptions {
+  /**
+   * A store's URL, or a store that is open already and is not closed with the app. Default: the
+   * environment variable `ETASK_STORE`, else `embedded:./.etask`.
+   */
+  readonly store?: string | Store;
+  /** The tasks that this app knows. A producer may know fewer than there are. */
+  readonly tasks?: readonly RegisteredTask[];
+  /** Largest input and largest result, as JSON. Default 256 KiB, at most 1 MiB. */
+  readonly payloadBytesMax?: number;
+  /** Time and chance, for tests. Default: the real ones. */
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+/** The store when neither the program nor the environment names one. */
+export const DEFAULT_STORE = "embedded:./.etask";
+
+const OPTIONS = ["store", "tasks", "payloadBytesMax", "clock", "random"];
+const PAYLOAD_BYTES_DEFAULT = 262_144;
+const PAYLOAD_BYTES_LIMIT = 1_048_576;
+
+/** Tasks joined with a store: the root of everything. Close it when done, or use `await using`. */
+export class App implements AsyncDisposable {
+  readonly store: Store;
+  readonly broker: Broker;
+  readonly backend: Backend;
+  readonly registry: Registry;
+  readonly #world: { clock: Clock; random: Random };
+  readonly #payloadBytesMax: number;
+  readonly #ownsStore: boolean;
+  readonly #unbinds: (() => void)[];
+  readonly #workers = new Set<Worker>();
+  readonly #beat: Beat;
+  readonly #enqueuer: Enqueuer;
+  #closed: Promise<void> | undefined;
+
+  /** Use {@link createApp}. */
+  constructor(
+    store: Store,
+    registry: Registry,
+    options: { clock: Clock; random: Random; payloadBytesMax: number; ownsStore: boolean },
+  ) {
+    const { clock, random, payloadBytesMax, ownsStore } = options;
+    this.store = store;
+    this.registry = registry;
+    this.#world = { clock, random };
+    this.#payloadBytesMax = payloadBytesMax;
+    this.#ownsStore = ownsStore;
+    this.broker = new Broker(store, this.#world, payloadBytesMax);
+    this.backend = new Backend(store, this.#world);
+    this.#beat = new Beat(store, this.#world);
+    this.#enqueuer = {
+      enqueue: async (request) => this.backend.handle(await this.broker.enqueue(request)),
+      enqueueMany: (requests) =>
+        this.broker.enqueueMany(requests, (receipt) => this.backend.handle(receipt)),
+    };
+    this.#unbinds = registry.tasks.map((task) => task.bind(this.#enqueuer));
+  }
+
+  /**
+   * Enqueues a task by its name, also one that this app does not know; the input is checked here only
+   * when it does. `task.delay()` is the typed way.
+   */
+  async enqueue(name: string, input?: unknown, options?: DelayOptions): Promise<TaskHandle> {
+    const task = this.registry.find(requireTaskName(name));
+    const resolved = resolveDelayOptions(task ?? {}, options);
+    await parseWith(task?.input, `input of ${name}`, input);
+    const request: EnqueueRequest = { name, input, options: resolved };
+    return this.#enqueuer.enqueue(request);
+  }
+
+  /** A handle of a task that was enqueued before or elsewhere. Nothing is read until it is used. */
+  handle(id: string): TaskHandle {
+    return this.backend.handle({ id: requireId(id), revision: 0, created: false });
+  }
+
+  /**
+   * A worker over this app's tasks; `start()` or `run()` it. The app stops it when it closes.
+   *
+   * @throws InvalidOptionsError (`INVALID_OPTIONS`) naming the option that is not allowed, or when the
+   *   app has no tasks.
+   */
+  createWorker(options?: WorkerOptions): Worker {
+    if (this.registry.names.length === 0) {
+      throw new InvalidOptionsError("A worker needs tasks: list them in createApp({ tasks }).");
+    }
+    const parts = {
+      store: this.store,
+      world: this.#world,
+      registry: this.registry,
+      resultBytesMax: this.#payloadBytesMax,
+    };
+    const worker = new Worker(parts, options);
+    this.#workers.add(worker);
+    this.#beat.start();
+    return worker;
+  }
+
+  /** Stops the workers, ends all waits, closes the store if the app opened it. Idempotent. */
+  close(): Promise<void> {
+    this.#closed ??= this.#end();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #end(): Promise<void> {
+    for (const unbind of this.#unbinds) unbind();
+    await Promise.all([...this.#workers].map((worker) => worker.stop()));
+    await this.#beat.stop();
+    await this.broker.close();
+    await this.backend.close();
+    if (this.#ownsStore) await this.store.close();
+  }
+}
+
+/**
+ * Opens the store and joins it with the tasks.
+ *
+ * @throws InvalidOptionsError, StoreUrlError, TaskDuplicateError before anything is opened.
+ * @throws StoreError when the store cannot be reached or must not be used.
+ * @throws SchemaVersionError (`SCHEMA_VERSION`) when another version of etask laid it out.
+ */
+export async function createApp(options: AppOptions = {}): Promise<App> {
+  requireKnownKeys("createApp", options, OPTIONS);
+  const { clock = systemClock, random = systemRandom } = options;
+  const registry = new Registry(requireTasks(options.tasks ?? []));
+  const payloadBytesMax = requireInteger(
+    "payloadBytesMax",
+    options.payloadBytesMax ?? PAYLOAD_BYTES_DEFAULT,
+    1,
+    PAYLOAD_BYTES_LIMIT,
+  );
+  const given = options.store ?? (process.env.ETASK_STORE || DEFAULT_STORE);
+  const ownsStore = typeof given === "string";
+  const store = ownsStore ? await openStore(given, { clock, random }) : given;
+  try {
+    await ensureSchema(store, clock);
+  } catch (error) {
+    if (ownsStore) await store.close().catch(() => {});
+    throw error;
+  }
+  return new App(store, registry, { clock, random, payloadBytesMax, ownsStore });
+}
+
+function requireTasks(tasks: unknown): readonly RegisteredTask[] {
+  if (Array.isArray(tasks)) return tasks;
+  throw new InvalidOptionsError(`tasks must be a list of tasks; got ${shown(tasks)}.`);
+}

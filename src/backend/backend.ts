@@ -1,0 +1,174 @@
+import { InvalidOptionsError } from "../base/errors.ts";
+import { requireJson } from "../base/json.ts";
+import type { LoopWorld } from "../base/loop.ts";
+import { requireInteger, requireKnownKeys, requireOneOf, shown } from "../base/options.ts";
+import { keyUnchanged } from "../store/part.ts";
+import { keyRange } from "../store/range.ts";
+import type { Revision, Store } from "../store/store.ts";
+import type { Attempt } from "../task/attempt.ts";
+import { removeTask } from "../task/change.ts";
+import { AttemptStaleError, TaskNotFoundError } from "../task/failure.ts";
+import { META_KEY, taskKey } from "../task/keyspace.ts";
+import { requireId, requireIdPrefix } from "../task/names.ts";
+import { clampPercent, progressPart } from "../task/progress.ts";
+import { decodeProgress } from "../task/records.ts";
+import { TASK_STATES, type TaskState } from "../task/state.ts";
+import { readOr, readTask } from "../task/task-reader.ts";
+import { type ProgressView, type TaskView, viewOf } from "../task/view.ts";
+import { BackendHandle } from "./backend-handle.ts";
+import { listTasks, type TaskPage } from "./list-tasks.ts";
+import { Waiters } from "./waiters.ts";
+import { type TaskChange, watchTasks } from "./watch-tasks.ts";
+
+/** Which tasks to list. */
+export interface ListOptions {
+  /** Only tasks whose id begins with this. */
+  readonly prefix?: string;
+  readonly state?: TaskState;
+  /** At most this many, 1 to 1,000. Default 100. */
+  readonly limit?: number;
+  /** Where the last page ended. */
+  readonly cursor?: string;
+}
+
+/** What to follow. */
+export interface BackendWatchOptions {
+  /** Only tasks whose id begins with this. */
+  readonly prefix?: string;
+  /** Changes after this revision; default: from now on. */
+  readonly after?: Revision;
+  readonly signal?: AbortSignal;
+}
+
+/** A report on a running attempt, by whoever runs it. */
+export interface ProgressUpdate {
+  /** Sets the percentage. */
+  readonly percent?: number;
+  /** Adds to the percentage. */
+  readonly advance?: number;
+  readonly detail?: unknown;
+}
+
+const TRIES_MAX = 20;
+
+/** The readers' side: what became of tasks, now and as it changes. */
+export class Backend {
+  readonly #store: Store;
+  readonly #world: LoopWorld;
+  readonly #waiters: Waiters;
+
+  constructor(store: Store, world: LoopWorld) {
+    this.#store = store;
+    this.#world = world;
+    this.#waiters = new Waiters(store, world);
+  }
+
+  /** The task, or `undefined` when there is none of this id. */
+  async get(id: string): Promise<TaskView | undefined> {
+    const task = await readTask(this.#store, requireId(id));
+    return task && viewOf(task);
+  }
+
+  /**
+   * Tasks in the order of their ids, which for generated ids is the order of creation. To list and
+   * then follow, watch after the revision of the first page.
+   */
+  list(options: ListOptions = {}): Promise<TaskPage> {
+    requireKnownKeys("list", options, ["prefix", "state", "limit", "cursor"]);
+    return listTasks(this.#store, {
+      prefix: prefixOf(options.prefix),
+      state:
+        options.state === undefined ? undefined : requireOneOf("state", options.state, TASK_STATES),
+      limit: requireInteger("limit", options.limit ?? 100, 1, 1_000),
+      cursor: options.cursor === undefined ? undefined : requireId(options.cursor),
+    });
+  }
+
+  /**
+   * Every change of the tasks whose id begins with `prefix`, in order, gapless, resumable: hand in the
+   * revision of the last change as `after`. Ends quietly when `signal` aborts.
+   *
+   * @throws HistoryLostError (`HISTORY_LOST`) when changes after `after` are no longer known.
+   */
+  async *watch(options: BackendWatchOptions = {}): AsyncGenerator<TaskChange, void> {
+    requireKnownKeys("watch", options, ["prefix", "after", "signal"]);
+    const prefix = prefixOf(options.prefix);
+    const after =
+      options.after === undefined
+        ? (await this.#store.range(keyRange(META_KEY), { limit: 1 })).revision
+        : requireInteger("after", options.after, 0, Number.MAX_SAFE_INTEGER);
+    yield* watchTasks(this.#store, prefix, after, options.signal);
+  }
+
+  /** The last progress of a task, if it reported any. */
+  async progress(id: string): Promise<ProgressView | undefined> {
+    const entry = await this.#store.get(taskKey(requireId(id), "progress"));
+    const record = entry && readOr(entry, decodeProgress);
+    return record && { percent: record.percent, detail: record.detail, at: new Date(record.at) };
+  }
+
+  /**
+   * Records progress of a running attempt, for whoever runs it outside a `Worker`. `percent` sets,
+   * `advance` adds; the sum is clamped to 0 to 100 and rounded to 4 decimals. Nothing to change is no
+   * write. Concurrent calls add up.
+   *
+   * @throws TaskNotFoundError (`TASK_NOT_FOUND`) for an unknown id.
+   * @throws AttemptStaleError (`ATTEMPT_STALE`) when `attempt.fence` no longer holds the task.
+   */
+  async update(attempt: Pick<Attempt, "id" | "fence">, update: ProgressUpdate): Promise<void> {
+    requireKnownKeys("update", update, ["percent", "advance", "detail"]);
+    if (update.percent !== undefined) clampPercent(update.percent);
+    if (update.detail !== undefined) requireJson("detail", update.detail);
+    const progressKey = taskKey(requireId(attempt.id), "progress");
+    for (let tries = 0; tries < TRIES_MAX; tries += 1) {
+      const task = await readTask(this.#store, attempt.id);
+      if (!task) throw new TaskNotFoundError(attempt.id);
+      const current = task.progress?.percent ?? 0;
+      const percent = clampPercent((update.percent ?? current) + (update.advance ?? 0));
+      const detail = update.detail ?? task.progress?.detail;
+      const held = task.stateRevision === attempt.fence && task.state?.state === "running";
+      if (!held) throw stale(attempt.id);
+      if (percent === current && update.detail === undefined) return;
+      const entry = await this.#store.get(progressKey);
+      if (entry && readOr(entry, decodeProgress)?.percent !== current) continue;
+      const part = progressPart(attempt, {
+        percent,
+        ...(detail === undefined ? undefined : { detail }),
+        attempt: task.state?.attempt ?? 0,
+        at: this.#world.clock.now(),
+      });
+      const guards = [...part.guards, keyUnchanged(progressKey, entry?.modRevision ?? 0)];
+      const [result] = await this.#store.commit([{ ...part, guards }]);
+      if (result?.applied) return;
+    }
+    throw stale(attempt.id);
+  }
+
+  /** Removes a task that waits or has ended; see {@link removeTask}. */
+  remove(id: string): Promise<boolean> {
+    return removeTask(this.#store, requireId(id));
+  }
+
+  /** A handle of a task that was enqueued earlier or elsewhere. */
+  handle(receipt: { id: string; revision: Revision; created: boolean }): BackendHandle {
+    const parts = { store: this.#store, world: this.#world, waiters: this.#waiters };
+    return new BackendHandle(parts, receipt);
+  }
+
+  /** Fails all waits with `STORE_CLOSED`. */
+  close(): Promise<void> {
+    return this.#waiters.close();
+  }
+}
+
+function prefixOf(prefix: unknown): string {
+  if (prefix === undefined || prefix === "") return "";
+  if (typeof prefix !== "string") {
+    throw new InvalidOptionsError(`prefix must be a text; got ${shown(prefix)}.`);
+  }
+  return requireIdPrefix(prefix);
+}
+
+function stale(id: string): AttemptStaleError {
+  return new AttemptStaleError(`The attempt no longer holds task ${id}; nothing was written.`);
+}

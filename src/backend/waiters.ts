@@ -1,0 +1,177 @@
+/**
+ * Waits for tasks to end: any number of waiters in a process share one watch.
+ *
+ * A waiter can never miss the end. It is entered in the map first; then either the shared watch
+ * already covers everything since a revision at which the task was known not to have ended, or the
+ * task's state is read. The read sees an end up to its own revision; the watch, which began at or
+ * before that revision, delivers any later one.
+ *
+ * The watch covers all tasks, because its range cannot be changed while it runs, and is dispatched by
+ * id. It starts with the first waiter and ends when there has been none for a while. When its history
+ * is lost it starts anew from now and every waiter's task is read again. When the store is away the
+ * watch reconnects by itself; waiters keep waiting until their own time is over.
+ */
+import type { CancelTimer } from "../base/clock.ts";
+import { createDeferred, type Deferred } from "../base/deferred.ts";
+import { publish } from "../base/events.ts";
+import { type LoopWorld, runLoop } from "../base/loop.ts";
+import { keyRange } from "../store/range.ts";
+import type { Revision, Store, WatchEvent } from "../store/store.ts";
+import { HistoryLostError, StoreClosedError } from "../store/store-errors.ts";
+import { META_KEY, parseTaskKey, taskKey, tasksRange } from "../task/keyspace.ts";
+import { decodeState, type StateRecord } from "../task/records.ts";
+import { isFinal } from "../task/state.ts";
+import { readOr } from "../task/task-reader.ts";
+
+const LINGER_MS = 10_000;
+const READS_AT_ONCE = 16;
+
+/** How a wait ended: the final state, or `undefined` when the task was removed. */
+export type Ended = StateRecord | undefined;
+
+type Waiter = Deferred<Ended>;
+
+interface SharedWatch {
+  /** Everything after this revision is delivered. */
+  readonly covers: Revision;
+  readonly stop: AbortController;
+  readonly done: Promise<void>;
+}
+
+/** See the essay above. */
+export class Waiters {
+  readonly #store: Store;
+  readonly #world: LoopWorld;
+  readonly #waiting = new Map<string, Set<Waiter>>();
+  #watch: SharedWatch | undefined;
+  #cancelLinger: CancelTimer = () => {};
+  #closed = false;
+
+  constructor(store: Store, world: LoopWorld) {
+    this.#store = store;
+    this.#world = world;
+  }
+
+  /** How many waiters there are now. */
+  get size(): number {
+    let size = 0;
+    for (const waiters of this.#waiting.values()) size += waiters.size;
+    return size;
+  }
+
+  /**
+   * Waits until the task has ended or was removed. `openAt` is a revision at which it is known to
+   * exist without having ended, if there is one. Rejects with the signal's reason when it aborts.
+   */
+  async wait(id: string, openAt: Revision | undefined, signal: AbortSignal): Promise<Ended> {
+    signal.throwIfAborted();
+    if (this.#closed) throw new StoreClosedError();
+    const waiter = createDeferred<Ended>();
+    const onAbort = () => waiter.reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    this.#enter(id, waiter);
+    try {
+      await Promise.race([this.#cover(id, openAt), waiter.promise]);
+      return await waiter.promise;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+      this.#leave(id, waiter);
+    }
+  }
+
+  /** Ends the watch and fails every wait with `STORE_CLOSED`. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelLinger();
+    for (const waiters of this.#waiting.values()) {
+      for (const waiter of waiters) waiter.reject(new StoreClosedError());
+    }
+    this.#watch?.stop.abort();
+    await this.#watch?.done;
+  }
+
+  #enter(id: string, waiter: Waiter): void {
+    this.#cancelLinger();
+    const waiters = this.#waiting.get(id) ?? new Set();
+    waiters.add(waiter);
+    this.#waiting.set(id, waiters);
+  }
+
+  #leave(id: string, waiter: Waiter): void {
+    const waiters = this.#waiting.get(id);
+    waiters?.delete(waiter);
+    if (waiters?.size === 0) this.#waiting.delete(id);
+    if (this.#waiting.size > 0 || this.#closed) return;
+    this.#cancelLinger = this.#world.clock.after(LINGER_MS, () => {
+      this.#watch?.stop.abort();
+      this.#watch = undefined;
+    });
+  }
+
+  /** Makes sure that the end of the task will be delivered, or delivers it. */
+  async #cover(id: string, openAt: Revision | undefined): Promise<void> {
+    if (openAt !== undefined) {
+      this.#watch ??= this.#start(openAt);
+      if (this.#watch.covers <= openAt) return;
+    } else if (this.#watch === undefined) {
+      const now = await this.#now();
+      this.#watch ??= this.#start(now);
+    }
+    await this.#read(id);
+  }
+
+  async #now(): Promise<Revision> {
+    return (await this.#store.range(keyRange(META_KEY), { limit: 1 })).revision;
+  }
+
+  async #read(id: string): Promise<void> {
+    const entry = await this.#store.get(taskKey(id, "state"));
+    const state = entry && readOr(entry, decodeState);
+    if (state && isFinal(state.state)) this.#deliver(id, state);
+    // Without a state it may be waiting for its first attempt, or not exist at all.
+    else if (!entry && !(await this.#store.get(taskKey(id, "spec")))) this.#deliver(id, undefined);
+  }
+
+  #deliver(id: string, ended: Ended): void {
+    for (const waiter of this.#waiting.get(id) ?? []) waiter.resolve(ended);
+  }
+
+  #start(covers: Revision): SharedWatch {
+    const stop = new AbortController();
+    let after = covers;
+    const done = runLoop("waiters", this.#world, stop.signal, async (signal) => {
+      try {
+        for await (const batch of this.#store.watch(tasksRange(""), { after, signal })) {
+          for (const event of batch.events) this.#apply(event);
+          after = batch.revision;
+        }
+      } catch (error) {
+        if (!(error instanceof HistoryLostError)) throw error;
+        publish("etask:watch:relisted", { range: "task/", reason: error.message });
+        after = await this.#now();
+        await this.#readAll();
+        throw error;
+      }
+    });
+    return { covers, stop, done };
+  }
+
+  #apply(event: WatchEvent): void {
+    const key = parseTaskKey(event.key);
+    if (!key || !this.#waiting.has(key.id)) return;
+    if (event.type === "delete") {
+      if (key.part === "spec") this.#deliver(key.id, undefined);
+    } else if (key.part === "state") {
+      const state = readOr(event.entry, decodeState);
+      if (state && isFinal(state.state)) this.#deliver(key.id, state);
+    }
+  }
+
+  async #readAll(): Promise<void> {
+    const ids = this.#waiting.keys();
+    const lane = async () => {
+      for (let next = ids.next(); !next.done; next = ids.next()) await this.#read(next.value);
+    };
+    await Promise.all(Array.from({ length: READS_AT_ONCE }, lane));
+  }
+}

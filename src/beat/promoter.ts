@@ -1,0 +1,61 @@
+/**
+ * Makes tasks ready whose time has come.
+ *
+ * Any number of promoters may run: each promotion is guarded by the due entry and the state as they
+ * were read, so one of them wins and the others do nothing. Due entries are ordered by time, so a scan
+ * names only what is due by now. Between scans the promoter sleeps until the next entry it knows of is
+ * due, at most {@link SCAN_MS}.
+ *
+ * Never early: "now" is this process's wall clock. If the process dies, another promoter goes on; if
+ * none runs, entries wait.
+ */
+import { type LoopWorld, pause } from "../base/loop.ts";
+import { dropDuePart, promotePart } from "../broker/promote.ts";
+import type { Part } from "../store/part.ts";
+import type { Entry, Store } from "../store/store.ts";
+import { dueRange, dueTime, laterDueRange } from "../task/keyspace.ts";
+import { decodeDue } from "../task/records.ts";
+import { readOr, readTask } from "../task/task-reader.ts";
+
+const SCAN_MS = 500;
+const BATCH_MAX = 40;
+
+/** Promotes until `signal` aborts; throws what the store throws. */
+export async function runPromoter(
+  store: Store,
+  world: LoopWorld,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    const now = world.clock.now();
+    const { entries, more } = await store.range(dueRange(now), { limit: BATCH_MAX });
+    if (entries.length > 0) await promote(store, entries, now);
+    if (!more) await pause(world, await sleepMs(store, world, now), signal);
+  }
+}
+
+async function promote(store: Store, entries: readonly Entry[], now: number): Promise<void> {
+  const parts = await Promise.all(entries.map((due) => partOf(store, due, now)));
+  const known = parts.filter((part) => part !== undefined);
+  if (known.length > 0) await store.commit(known);
+}
+
+async function partOf(store: Store, due: Entry, now: number): Promise<Part | undefined> {
+  const record = readOr(due, decodeDue);
+  if (!record || dueTime(due.key) === undefined) return dropDuePart(due);
+  const task = await readTask(store, record.id);
+  const { state } = task ?? {};
+  if (!task || state?.state !== "scheduled" || state.dueAt !== dueTime(due.key)) {
+    return dropDuePart(due);
+  }
+  return promotePart(due, task, now);
+}
+
+/** Half of the period with jitter, or less when something is due before. */
+async function sleepMs(store: Store, world: LoopWorld, now: number): Promise<number> {
+  const period = SCAN_MS * (0.75 + world.random.next() / 2);
+  const next = await store.range(laterDueRange(now, now + period), { limit: 1 });
+  const [first] = next.entries;
+  const due = first && dueTime(first.key);
+  return due === undefined ? period : Math.max(1, due - world.clock.now());
+}

@@ -1,0 +1,208 @@
+import { createIdSource, type IdSource } from "../base/ids.ts";
+import type { LoopWorld } from "../base/loop.ts";
+import { requireInteger, requireKnownKeys } from "../base/options.ts";
+import { afterKey } from "../store/range.ts";
+import type { Revision, Store } from "../store/store.ts";
+import { changeTask, removeTask } from "../task/change.ts";
+import { EnqueuePartialError, type EnqueueRequest, type MissingTask } from "../task/enqueuer.ts";
+import { TaskRunningError } from "../task/failure.ts";
+import type { TaskHandle } from "../task/handle.ts";
+import { parseReadyKey, readyRange } from "../task/keyspace.ts";
+import { requireId, requirePriority, requireQueue } from "../task/names.ts";
+import { decodeReady } from "../task/records.ts";
+import { readOr } from "../task/task-reader.ts";
+import { commitBulk } from "./bulk.ts";
+import { Consumer, type TakenTask } from "./consumer.ts";
+import { enqueuePart } from "./enqueue.ts";
+import { type MoveOptions, movePart } from "./move.ts";
+import { type EncodedSpec, encodeSpec } from "./spec.ts";
+
+/** What became of one enqueue. */
+export interface EnqueueReceipt {
+  readonly id: string;
+  readonly revision: Revision;
+  /** False when a task with this id existed already. */
+  readonly created: boolean;
+}
+
+/** A task that waits, as {@link Broker.list} shows it. */
+export interface WaitingTask {
+  readonly id: string;
+  readonly name: string;
+  readonly queue: string;
+  readonly priority: number;
+  /** Attempts begun before. */
+  readonly attempt: number;
+}
+
+/** One page of waiting tasks. `cursor` continues the listing; absent on the last page. */
+export interface WaitingPage {
+  readonly tasks: readonly WaitingTask[];
+  readonly cursor: string | undefined;
+}
+
+/** Makes a handle from a receipt; the backend provides it. */
+export type HandleMaker = (receipt: EnqueueReceipt) => TaskHandle;
+
+/**
+ * The producers' side: puts tasks into queues and works on those that wait.
+ *
+ * Every method is one guarded commit, or repeats one until it holds, so any number of callers in any
+ * number of processes may use it at once.
+ */
+export class Broker {
+  readonly #store: Store;
+  readonly #world: LoopWorld;
+  readonly #payloadBytesMax: number;
+  readonly #nextSequence: IdSource;
+  readonly #consumer: Consumer;
+
+  constructor(store: Store, world: LoopWorld, payloadBytesMax: number) {
+    this.#store = store;
+    this.#world = world;
+    this.#payloadBytesMax = payloadBytesMax;
+    this.#nextSequence = createIdSource(world.clock, world.random);
+    this.#consumer = new Consumer(store, world, payloadBytesMax);
+  }
+
+  /**
+   * Accepts a task; resolves when it is durable.
+   *
+   * @throws NotJsonError, PayloadTooLargeError before anything is written.
+   * @throws StoreError when it was not, or not certainly, accepted.
+   */
+  async enqueue(request: EnqueueRequest): Promise<EnqueueReceipt> {
+    const { spec, bytes } = this.#encode(request);
+    const [result] = await this.#store.commit([enqueuePart(spec, bytes)]);
+    return {
+      id: spec.id,
+      revision: result?.revision as number,
+      created: result?.applied as boolean,
+    };
+  }
+
+  /**
+   * Accepts any number of tasks, in order, see `broker/bulk.ts`.
+   *
+   * @throws EnqueuePartialError (`ENQUEUE_PARTIAL`) when some did not certainly land.
+   */
+  async enqueueMany(
+    requests: readonly EnqueueRequest[],
+    handleOf: HandleMaker,
+  ): Promise<TaskHandle[]> {
+    const specs = requests.map((request) => this.#encode(request));
+    const parts = specs.map(({ spec, bytes }) => enqueuePart(spec, bytes));
+    return this.#commitMany(specs, parts, handleOf);
+  }
+
+  /**
+   * Takes one waiting task by its id, for a consumer that is not a `Worker`. The returned task is held
+   * until it is finished or given back; if this process dies, it goes back to its queue.
+   *
+   * Returns `undefined` when the task does not wait, or somebody else was faster.
+   * @throws TaskNotFoundError (`TASK_NOT_FOUND`) when there is no such task.
+   */
+  dequeue(id: string): Promise<TakenTask | undefined> {
+    return this.#consumer.take(requireId(id));
+  }
+
+  /**
+   * Moves a waiting task to another queue or priority; it keeps its place in time.
+   *
+   * @throws TaskNotFoundError (`TASK_NOT_FOUND`), or TaskRunningError (`TASK_RUNNING`) when it does not
+   *   wait (any more).
+   */
+  async update(id: string, change: MoveOptions): Promise<void> {
+    requireKnownKeys("update", change, ["queue", "priority"]);
+    if (change.queue !== undefined) requireQueue(change.queue);
+    if (change.priority !== undefined) requirePriority(change.priority);
+    await changeTask(this.#store, requireId(id), (task) => {
+      if (task.state !== undefined && task.state.state !== "pending") {
+        throw new TaskRunningError(`Task ${id} is ${task.state.state}; only a waiting one moves.`);
+      }
+      return movePart(task, change, this.#world.clock.now());
+    });
+  }
+
+  /** Removes a task that waits or has ended; see {@link removeTask}. */
+  remove(id: string): Promise<boolean> {
+    return removeTask(this.#store, requireId(id));
+  }
+
+  /** Waiting tasks of a queue, or of all, in key order: by shard, then in the order of taking. */
+  async list(
+    options: { queue?: string; limit?: number; cursor?: string } = {},
+  ): Promise<WaitingPage> {
+    requireKnownKeys("list", options, ["queue", "limit", "cursor"]);
+    const limit = requireInteger("limit", options.limit ?? 100, 1, 1_000);
+    const range = readyRange(options.queue === undefined ? undefined : requireQueue(options.queue));
+    const start = options.cursor === undefined ? range.start : afterKey(options.cursor);
+    const page = await this.#store.range({ start, end: range.end }, { limit });
+    const tasks = page.entries.flatMap((entry) => {
+      const position = parseReadyKey(entry.key);
+      const record = readOr(entry, decodeReady);
+      if (!position || !record) return [];
+      const { queue, priority } = position;
+      return [{ id: record.id, name: record.name, queue, priority, attempt: record.attempt ?? 0 }];
+    });
+    return { tasks, cursor: page.more ? page.entries.at(-1)?.key : undefined };
+  }
+
+  /** Gives back what was dequeued and not finished. */
+  close(): Promise<void> {
+    return this.#consumer.close();
+  }
+
+  #encode(request: EnqueueRequest): EncodedSpec {
+    return encodeSpec(request, {
+      sequence: this.#nextSequence(),
+      createdAt: this.#world.clock.now(),
+      payloadBytesMax: this.#payloadBytesMax,
+    });
+  }
+
+  async #commitMany(
+    specs: readonly EncodedSpec[],
+    parts: ReturnType<typeof enqueuePart>[],
+    handleOf: HandleMaker,
+  ): Promise<TaskHandle[]> {
+    const { outcomes, error } = await commitBulk(this.#store, parts);
+    const landed: TaskHandle[] = [];
+    const missing: MissingTask[] = [];
+    for (const [index, outcome] of outcomes.entries()) {
+      const id = specs[index]?.spec.id as string;
+      if (outcome.kind === "missing") missing.push({ index, id, applied: outcome.applied });
+      else {
+        const { revision, applied } = outcome.result;
+        landed.push(handleOf({ id, revision, created: applied }));
+      }
+    }
+    if (missing.length === 0) return landed;
+    throw new EnqueuePartialError(landed, missing, error, async () => {
+      const rest = missing.map(({ index }) => index);
+      const handles = await this.#commitMany(
+        rest.map((index) => specs[index] as EncodedSpec),
+        rest.map((index) => parts[index] as (typeof parts)[number]),
+        handleOf,
+      );
+      return merge(outcomes.length, rest, handles, landed);
+    });
+  }
+}
+
+function merge(
+  length: number,
+  late: readonly number[],
+  lateHandles: readonly TaskHandle[],
+  landed: readonly TaskHandle[],
+): TaskHandle[] {
+  const all: TaskHandle[] = [];
+  const isLate = new Set(late);
+  let nextLate = 0;
+  let nextLanded = 0;
+  for (let index = 0; index < length; index += 1) {
+    const handle = isLate.has(index) ? lateHandles[nextLate++] : landed[nextLanded++];
+    if (handle) all.push(handle);
+  }
+  return all;
+}

@@ -1,0 +1,109 @@
+import { inRange, type KeyRange } from "../store/range.ts";
+import type { ReadyEntry } from "./take.ts";
+
+const TAKEN_MAX = 4_096;
+
+/**
+ * A bounded view of the head of one shard's ready index: the smallest keys, at most `capacity`.
+ *
+ * Everything below `horizon` that this worker may run is in the window or was taken from it; what
+ * lies beyond is unknown and is read when the window runs low. So memory does not grow with the
+ * backlog, and a change beyond the horizon costs nothing.
+ *
+ * A stale entry is harmless: taking it fails by its guard.
+ */
+export class ReadyWindow {
+  readonly range: KeyRange;
+  readonly #capacity: number;
+  #entries: ReadyEntry[] = [];
+  #horizon: string;
+  /** Keys taken lately, so that an event from before the take does not bring them back. */
+  readonly #taken = new Set<string>();
+
+  constructor(range: KeyRange, capacity: number) {
+    this.range = range;
+    this.#capacity = capacity;
+    this.#horizon = range.start;
+  }
+
+  get size(): number {
+    return this.#entries.length;
+  }
+
+  /** Where the next scan starts. */
+  get horizon(): string {
+    return this.#horizon;
+  }
+
+  /** Whether nothing lies beyond the horizon, as far as is known. */
+  get complete(): boolean {
+    return this.#horizon >= this.range.end;
+  }
+
+  /** The first entry in taking order. */
+  get head(): ReadyEntry | undefined {
+    return this.#entries[0];
+  }
+
+  /** Starts over: the next scan begins at the shard's start. What was taken stays taken. */
+  restart(): void {
+    this.#entries = [];
+    this.#horizon = this.range.start;
+  }
+
+  /** Puts back an entry that was taken out but could not be taken from the store. */
+  putBack(entry: ReadyEntry): void {
+    this.#taken.delete(entry.key);
+    if (this.wants(entry.key)) this.insert(entry);
+  }
+
+  /** Whether an entry put at `key` belongs into the window. */
+  wants(key: string): boolean {
+    return inRange(this.range, key) && key < this.#horizon && !this.#taken.has(key);
+  }
+
+  /** Puts an entry that {@link wants} accepted, or that a scan found, into its place. */
+  insert(entry: ReadyEntry): void {
+    const at = this.#find(entry.key);
+    const same = this.#entries[at]?.key === entry.key;
+    this.#entries.splice(at, same ? 1 : 0, entry);
+    if (this.#entries.length <= this.#capacity) return;
+    const dropped = this.#entries.pop();
+    if (dropped) this.#horizon = dropped.key;
+  }
+
+  /** Takes note of a deletion. */
+  remove(key: string): void {
+    this.#taken.delete(key);
+    const at = this.#find(key);
+    if (this.#entries[at]?.key === key) this.#entries.splice(at, 1);
+  }
+
+  /** Takes the head out of the window, to be taken from the store. */
+  takeHead(): ReadyEntry | undefined {
+    const entry = this.#entries.shift();
+    if (!entry) return undefined;
+    this.#taken.add(entry.key);
+    if (this.#taken.size > TAKEN_MAX) {
+      const [oldest] = this.#taken;
+      if (oldest !== undefined) this.#taken.delete(oldest);
+    }
+    return entry;
+  }
+
+  /** Takes note that a scan saw everything below `horizon`. */
+  extend(horizon: string): void {
+    if (horizon > this.#horizon) this.#horizon = horizon;
+  }
+
+  #find(key: string): number {
+    let low = 0;
+    let high = this.#entries.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#entries[middle] as ReadyEntry).key < key) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

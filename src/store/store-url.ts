@@ -1,0 +1,122 @@
+import { EtaskError } from "../base/errors.ts";
+
+/** A store URL is malformed. The message shows the forms that are allowed; never a password. */
+export class StoreUrlError extends EtaskError {
+  readonly code = "STORE_URL";
+}
+
+/** Where a store is, read from its URL. */
+export type StoreLocation =
+  | { readonly driver: "memory" }
+  | { readonly driver: "embedded"; readonly directory: string }
+  | EtcdLocation;
+
+export interface EtcdLocation {
+  readonly driver: "etcd";
+  readonly endpoints: readonly { readonly host: string; readonly port: number }[];
+  /** Without slashes at its ends. */
+  readonly namespace: string;
+  readonly username: string | undefined;
+  readonly password: string | undefined;
+  /** Present for `etcds:`; its members are file paths. */
+  readonly tls:
+    | {
+        readonly ca: string | undefined;
+        readonly cert: string | undefined;
+        readonly key: string | undefined;
+        readonly serverName: string | undefined;
+      }
+    | undefined;
+}
+
+/** Begins every key of etask on an etcd whose URL names no namespace. */
+export const DEFAULT_NAMESPACE = "etask";
+
+const FORMS =
+  "Store URLs are memory:, embedded:DIRECTORY, etcd://HOST:PORT[,HOST:PORT…][/NAMESPACE] and " +
+  "etcds://[USER:PASSWORD@]HOST:PORT…[/NAMESPACE][?ca=FILE&cert=FILE&key=FILE&serverName=NAME].";
+const ETCD = /^(etcds?):\/\/(?:([^@/]*)@)?([^@/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/;
+const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/;
+const NAMESPACE = /^[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/;
+const NAMESPACE_LENGTH_MAX = 128;
+const PARAMETERS = ["ca", "cert", "key", "serverName"];
+
+/** @throws StoreUrlError (`STORE_URL`) saying what is wrong with the URL and which forms there are. */
+export function parseStoreUrl(url: string): StoreLocation {
+  if (url === "memory:") return { driver: "memory" };
+  if (url.startsWith("embedded:")) {
+    const directory = url.slice("embedded:".length);
+    if (directory !== "") return { driver: "embedded", directory };
+    throw malformed("embedded: needs a directory, as in embedded:./.etask");
+  }
+  const match = ETCD.exec(url);
+  if (match) return etcdLocation(match);
+  const scheme = /^[A-Za-z][A-Za-z0-9+.-]*:/.exec(url)?.[0];
+  throw malformed(scheme ? `it begins with ${scheme} and does not fit` : "it has no known scheme");
+}
+
+/** The URL as it may be shown or logged: without user and password. */
+export function redactStoreUrl(url: string): string {
+  return url.replace(/^(etcds?:\/\/)[^@/]*@/, "$1");
+}
+
+function etcdLocation([, scheme, userInfo, hosts, path, query]: RegExpExecArray): EtcdLocation {
+  const namespace = (path ?? "").replace(/\/+$/, "") || DEFAULT_NAMESPACE;
+  if (!NAMESPACE.test(namespace) || namespace.length > NAMESPACE_LENGTH_MAX) {
+    throw malformed(
+      `the namespace must be words of letters, digits and . _ - joined by "/", at most ` +
+        `${NAMESPACE_LENGTH_MAX} characters; got ${JSON.stringify(namespace)}`,
+    );
+  }
+  const parameters = new URLSearchParams(query ?? "");
+  for (const name of parameters.keys()) {
+    if (!PARAMETERS.includes(name)) throw malformed(`it has an unknown parameter "${name}"`);
+  }
+  if (scheme === "etcd" && query) {
+    throw malformed("parameters for TLS need the scheme etcds:");
+  }
+  const file = (name: string) => parameters.get(name) ?? undefined;
+  if ((file("cert") === undefined) !== (file("key") === undefined)) {
+    throw malformed("cert and key must be given together");
+  }
+  return {
+    driver: "etcd",
+    endpoints: (hosts ?? "").split(",").map(endpoint),
+    namespace,
+    ...credentials(userInfo),
+    tls:
+      scheme === "etcds"
+        ? { ca: file("ca"), cert: file("cert"), key: file("key"), serverName: file("serverName") }
+        : undefined,
+  };
+}
+
+function endpoint(text: string): { host: string; port: number } {
+  const match = HOST.exec(text);
+  const port = Number(match?.[2] ?? 2379);
+  if (!match || port < 1 || port > 65_535) {
+    throw malformed(`"${text}" is not HOST:PORT with a port from 1 to 65535`);
+  }
+  return { host: (match[1] as string).replace(/^\[|\]$/g, ""), port };
+}
+
+function credentials(userInfo: string | undefined): {
+  username: string | undefined;
+  password: string | undefined;
+} {
+  if (userInfo === undefined) return { username: undefined, password: undefined };
+  const colon = userInfo.indexOf(":");
+  if (colon < 1) throw malformed("before the @ it needs USER:PASSWORD");
+  try {
+    return {
+      username: decodeURIComponent(userInfo.slice(0, colon)),
+      password: decodeURIComponent(userInfo.slice(colon + 1)),
+    };
+  } catch {
+    throw malformed("user and password must be percent-encoded");
+  }
+}
+
+function malformed(why: string): StoreUrlError {
+  return new StoreUrlError(`The store URL is malformed: ${why}. ${FORMS}`);
+}

@@ -1,0 +1,119 @@
+import { EtaskError, isEtaskError } from "../base/errors.ts";
+
+/** An error as data: what the store keeps of what a handler threw. All members are bounded. */
+export interface TaskFailure {
+  readonly name: string;
+  readonly message: string;
+  /** The error's `code`, when it had one. */
+  readonly code?: string;
+  readonly stack?: string;
+  readonly cause?: TaskFailure;
+}
+
+const MESSAGE_LENGTH_MAX = 4_096;
+const STACK_LENGTH_MAX = 8_192;
+const CAUSE_DEPTH_MAX = 4;
+
+/** Reads whatever a handler threw; never throws itself, also for hostile values. */
+export function failureOf(thrown: unknown, depth = 0): TaskFailure {
+  if (!(thrown instanceof Error)) return { name: "Error", message: bounded(textOf(thrown)) };
+  const { name, message, stack, cause } = thrown;
+  const code = (thrown as { code?: unknown }).code;
+  return {
+    name: bounded(textOf(name), 200),
+    message: bounded(textOf(message)),
+    ...(typeof code === "string" ? { code: bounded(code, 200) } : undefined),
+    ...(typeof stack === "string" ? { stack: bounded(stack, STACK_LENGTH_MAX) } : undefined),
+    ...(cause !== undefined && depth < CAUSE_DEPTH_MAX
+      ? { cause: failureOf(cause, depth + 1) }
+      : undefined),
+  };
+}
+
+function textOf(value: unknown): string {
+  try {
+    return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
+  } catch {
+    return "a value that cannot be shown";
+  }
+}
+
+function bounded(text: string, lengthMax = MESSAGE_LENGTH_MAX): string {
+  return text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`;
+}
+
+/** The task ended as failed. `failure` is what the store recorded of the last attempt. */
+export class TaskFailedError extends EtaskError {
+  readonly code = "TASK_FAILED";
+  readonly id: string;
+  readonly failure: TaskFailure;
+
+  constructor(id: string, failure: TaskFailure) {
+    super(`Task ${id} failed: ${failure.name}: ${failure.message}`);
+    this.id = id;
+    this.failure = failure;
+  }
+}
+
+/** The task ended as cancelled before or while it ran. */
+export class TaskCancelledError extends EtaskError {
+  readonly code = "TASK_CANCELLED";
+}
+
+/** The task was not started in time. */
+export class TaskExpiredError extends EtaskError {
+  readonly code = "TASK_EXPIRED";
+}
+
+/** No task has this id: it never existed, or was removed after its retention. */
+export class TaskNotFoundError extends EtaskError {
+  readonly code = "TASK_NOT_FOUND";
+
+  constructor(id: string) {
+    super(`There is no task ${id}. It never existed, or its retention is over.`);
+  }
+}
+
+/** A running task cannot be edited or removed. Wait until it has ended. */
+export class TaskRunningError extends EtaskError {
+  readonly code = "TASK_RUNNING";
+}
+
+/**
+ * The attempt no longer holds its task: another attempt has begun, or the task has ended. The store
+ * refused the write.
+ */
+export class AttemptStaleError extends EtaskError {
+  readonly code = "ATTEMPT_STALE";
+}
+
+/** Why a running attempt was told to stop, as `ctx.signal.reason`. */
+export class AttemptAbortedError extends EtaskError {
+  readonly code = "ATTEMPT_ABORTED";
+  readonly reason: AbortReason;
+
+  constructor(reason: AbortReason) {
+    super(ABORT_TEXTS[reason]);
+    this.reason = reason;
+  }
+}
+
+/** The reasons in {@link AttemptAbortedError}. */
+export type AbortReason = "lease-lost" | "shutdown";
+
+const ABORT_TEXTS: Readonly<Record<AbortReason, string>> = {
+  "lease-lost": "The worker lost its lease; the task is taken by another worker.",
+  shutdown: "The worker is stopping; the task goes back to its queue.",
+};
+
+/** Failures of etask itself that no further attempt can mend. */
+export function isFinalFailure(thrown: unknown): boolean {
+  return isEtaskError(thrown) && FINAL_CODES.has(thrown.code);
+}
+
+const FINAL_CODES: ReadonlySet<string> = new Set([
+  "INVALID_INPUT",
+  "RECORD_MALFORMED",
+  "NOT_JSON",
+  "PAYLOAD_TOO_LARGE",
+]);

@@ -1,0 +1,45 @@
+import type { Clock } from "../base/clock.ts";
+import { EtaskError } from "../base/errors.ts";
+import { keyAbsent, put } from "../store/part.ts";
+import type { Store } from "../store/store.ts";
+import { META_KEY } from "./keyspace.ts";
+import { decodeMeta, encodeRecord } from "./records.ts";
+
+/** The version of the layout that this package reads and writes. */
+export const SCHEMA_VERSION = 1;
+
+/** The store's keys were laid out by another version of etask. Nothing was changed. */
+export class SchemaVersionError extends EtaskError {
+  readonly code = "SCHEMA_VERSION";
+}
+
+/**
+ * Checks that the store's layout is ours, and marks a new store with it.
+ *
+ * @throws SchemaVersionError (`SCHEMA_VERSION`) when it is a newer one.
+ * @throws RecordMalformedError (`RECORD_MALFORMED`) when `meta` is not our record.
+ */
+export async function ensureSchema(store: Store, clock: Clock): Promise<void> {
+  const entry = (await store.get(META_KEY)) ?? (await createMeta(store, clock));
+  if (!entry) return;
+  const { schema } = decodeMeta(entry.value);
+  if (schema === SCHEMA_VERSION) return;
+  throw new SchemaVersionError(
+    `The store has layout version ${schema}; this etask reads version ${SCHEMA_VERSION}. ` +
+      "Upgrade etask, or use another namespace or directory.",
+  );
+}
+
+/** Creates the record; returns the one that somebody else created first, if so. */
+async function createMeta(store: Store, clock: Clock) {
+  const value = encodeRecord({ schema: SCHEMA_VERSION, createdAt: clock.now() });
+  const [result] = await store.commit([
+    {
+      guards: [keyAbsent(META_KEY)],
+      writes: [put(META_KEY, value)],
+      otherwise: [META_KEY],
+      witness: META_KEY,
+    },
+  ]);
+  return result?.reads[0];
+}

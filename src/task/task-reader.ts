@@ -1,0 +1,65 @@
+import { RecordMalformedError } from "../base/errors.ts";
+import { publish } from "../base/events.ts";
+import type { Entry, Revision, Store } from "../store/store.ts";
+import { parseTaskKey, taskRange } from "./keyspace.ts";
+import {
+  decodeProgress,
+  decodeSpec,
+  decodeState,
+  type ProgressRecord,
+  type SpecRecord,
+  type StateRecord,
+} from "./records.ts";
+
+/** What the store holds of one task, as of one revision. */
+export interface StoredTask {
+  readonly spec: SpecRecord;
+  readonly state: StateRecord | undefined;
+  readonly stateRevision: Revision;
+  readonly progress: ProgressRecord | undefined;
+  /** The newest revision among the records. */
+  readonly revision: Revision;
+  /** The revision at which all of it was read. */
+  readonly readRevision: Revision;
+}
+
+/** Reads one task; `undefined` when it does not exist or its records are damaged, which is reported. */
+export async function readTask(store: Store, id: string): Promise<StoredTask | undefined> {
+  const { entries, revision } = await store.range(taskRange(id), { limit: 10 });
+  return joinTask(entries, revision);
+}
+
+/** Joins the entries of one task, in any order. */
+export function joinTask(
+  entries: readonly Entry[],
+  readRevision: Revision,
+): StoredTask | undefined {
+  let spec: SpecRecord | undefined;
+  let state: StateRecord | undefined;
+  let progress: ProgressRecord | undefined;
+  let stateRevision = 0;
+  let revision = 0;
+  for (const entry of entries) {
+    const part = parseTaskKey(entry.key)?.part;
+    revision = Math.max(revision, entry.modRevision);
+    if (part === "spec") spec = readOr(entry, decodeSpec);
+    else if (part === "progress") progress = readOr(entry, decodeProgress);
+    else if (part === "state") {
+      state = readOr(entry, decodeState);
+      if (state === undefined) return undefined;
+      stateRevision = entry.modRevision;
+    }
+  }
+  return spec && { spec, state, stateRevision, progress, revision, readRevision };
+}
+
+/** Decodes an entry; a malformed one is reported and read as `undefined`. */
+export function readOr<T>(entry: Entry, decode: (bytes: Uint8Array) => T): T | undefined {
+  try {
+    return decode(entry.value);
+  } catch (error) {
+    if (!(error instanceof RecordMalformedError)) throw error;
+    publish("etask:record:malformed", { key: entry.key, reason: error.message });
+    return undefined;
+  }
+}
