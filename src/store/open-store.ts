@@ -25,7 +25,7 @@ export interface OpenStoreOptions {
 export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {
   const { clock = systemClock, random = systemRandom } = options;
   const driver = await openDriver(url, options);
-  return createResolvingStore(createGroupCommitStore(driver, { clock }), { clock, random });
+  return createGroupCommitStore(createResolvingStore(driver, { clock, random }), { clock });
 }
 
 /** Opens the bare driver for `url`, under its namespace. */
