@@ -15,7 +15,7 @@ test("ids: an id is 26 characters of Crockford's base 32", () => {
   expect(nextId()).toMatch(/^[0-9A-HJKMNP-TV-Z]{26}$/);
 });
 
-test("ids: ids of one source sort in the order they were made, also when the clock goes back", () => {
+test("ids: ids sort in the order they were made, also when the clock goes back", () => {
   const { nextId, set, now } = setup();
   const ids: string[] = [];
   for (const step of [0, 0, 1, 0, -50, 0, 49, 2]) {

@@ -68,7 +68,7 @@ test("loop: after a long good run the pauses begin anew", async () => {
   expect((startedAtMs[10] ?? 0) - (failedAtMs[9] ?? 0)).toBeLessThanOrEqual(50);
 });
 
-test("loop: an abort ends it, during the body and during the pause, without a failure", async () => {
+test("loop: an abort ends it without a failure, in the body or in the pause", async () => {
   using bundle = setup();
   const { clock, failures } = bundle;
   const during = new AbortController();

@@ -1,5 +1,3 @@
-import { createRequire } from "node:module";
-import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 
 /**
@@ -11,12 +9,12 @@ import { Worker } from "node:worker_threads";
  * loaders, telemetry) has no business in ours.
  */
 export function startThread(entry: URL, workerData: unknown): Worker {
-  const compiled = !import.meta.url.endsWith(".ts");
-  if (compiled) {
-    const file = new URL(entry.href.replace(/\.ts$/, ".js"));
-    return new Worker(file, { workerData, execArgv: [] });
+  if (!import.meta.url.endsWith(".ts")) {
+    const compiled = new URL(entry.href.replace(/\.ts$/, ".js"));
+    return new Worker(compiled, { workerData, execArgv: [] });
   }
-  // Resolved from here: a bare "tsx" would be looked up from the directory the process runs in.
-  const loader = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+  // `--import tsx` does nothing in a thread, and would look for tsx where the process runs.
+  const tsx = JSON.stringify(import.meta.resolve("tsx/esm/api"));
+  const loader = `data:text/javascript,import{register}from${tsx};register()`;
   return new Worker(entry, { workerData, execArgv: ["--import", loader] });
 }

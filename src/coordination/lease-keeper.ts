@@ -13,21 +13,26 @@
  * If the process dies, the thread dies with it and the lease expires. If only the thread dies (out of
  * memory, say), the renewals stop, `lastAnsweredAt` ages, and the session ends itself in time.
  */
+
+import { createDeferred } from "../base/deferred.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { pause, runLoop } from "../base/loop.ts";
 import { startThread } from "../base/thread.ts";
 import type { Lease, Store } from "../store/store.ts";
-import { LeaseLostError } from "../store/store-errors.ts";
+import { LeaseLostError, StoreUnavailableError } from "../store/store-errors.ts";
 
-/** What the thread is given. */
+const READY_MS_MAX = 30_000;
+
+/** What the thread is given at its start. */
 export interface LeaseThreadData {
   readonly url: string;
-  readonly lease: Lease;
   readonly board: SharedArrayBuffer;
 }
 
-/** Renewals of one lease, under way until `stop`. */
+/** Renews one lease, from `keep` to `stop`. */
 export interface LeaseKeeper {
+  /** Starts renewing `lease`, whose grant was asked for at monotonic time `grantedAt`. */
+  keep(lease: Lease, grantedAt: number): void;
   /** Monotonic time at which the last renewal that was answered had been sent. */
   lastAnsweredAt(): number;
   /** Whether the store said that the lease is gone. */
@@ -63,52 +68,77 @@ export class LeaseBoard {
   }
 }
 
-/** Starts renewing `lease`, whose grant was asked for at monotonic time `grantedAt`. */
-export function keepLease(
-  store: Store,
-  lease: Lease,
-  grantedAt: number,
-  world: LoopWorld,
-): LeaseKeeper {
+/**
+ * Gets ready to keep a lease alive. Resolves when the thread has opened its store, so that a lease that
+ * is granted afterwards is renewed from its first third on.
+ *
+ * @throws StoreUnavailableError (`STORE_UNAVAILABLE`) when the thread cannot open its store in time.
+ */
+export async function startLeaseKeeper(store: Store, world: LoopWorld): Promise<LeaseKeeper> {
   const shared = new SharedArrayBuffer(16);
   const board = new LeaseBoard(shared);
-  board.answeredAt = grantedAt;
-  const stop =
+  const renewer =
     store.url === undefined
-      ? renewHere(store, lease, board, world)
-      : renewInThread({ url: store.url, lease, board: shared });
+      ? renewHere(store, board, world)
+      : await renewInThread({ url: store.url, board: shared }, world);
   let stopped: Promise<void> | undefined;
   return {
+    keep: (lease, grantedAt) => {
+      board.answeredAt = grantedAt;
+      renewer.keep(lease);
+    },
     lastAnsweredAt: () => board.answeredAt,
     lost: () => board.lost,
     stop: () => {
-      stopped ??= stop();
+      stopped ??= renewer.stop();
       return stopped;
     },
   };
 }
 
-function renewHere(
-  store: Store,
-  lease: Lease,
-  board: LeaseBoard,
-  world: LoopWorld,
-): () => Promise<void> {
+interface Renewer {
+  keep(lease: Lease): void;
+  stop(): Promise<void>;
+}
+
+function renewHere(store: Store, board: LeaseBoard, world: LoopWorld): Renewer {
   const ending = new AbortController();
-  const running = renewLease(store, lease, board, world, ending.signal);
-  return async () => {
-    ending.abort();
-    await running;
+  let running: Promise<void> | undefined;
+  return {
+    keep: (lease) => {
+      running = renewLease(store, lease, board, world, ending.signal);
+    },
+    stop: async () => {
+      ending.abort();
+      await running;
+    },
   };
 }
 
-function renewInThread(data: LeaseThreadData): () => Promise<void> {
+async function renewInThread(data: LeaseThreadData, { clock }: LoopWorld): Promise<Renewer> {
   const thread = startThread(new URL("./lease-thread.ts", import.meta.url), data);
-  thread.unref();
-  // A thread that fails shows as renewals that stop, which the session watches; nothing else to do.
-  thread.on("error", () => {});
-  return async () => {
+  const ready = createDeferred<void>();
+  const late = () =>
+    ready.reject(new StoreUnavailableError("The lease thread could not open the store.", "no"));
+  const cancel = clock.after(READY_MS_MAX, late);
+  thread.once("message", () => ready.resolve());
+  // Later a thread that fails shows as renewals that stop, which the session watches.
+  thread.on("error", late);
+  thread.once("exit", late);
+  try {
+    await ready.promise;
+  } catch (error) {
     await thread.terminate();
+    throw error;
+  } finally {
+    cancel();
+  }
+  thread.unref();
+  return {
+    keep: (lease) => thread.postMessage(lease),
+    stop: async () => {
+      await thread.terminate();
+    },
   };
 }
 

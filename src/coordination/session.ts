@@ -19,7 +19,7 @@ import type { LoopWorld } from "../base/loop.ts";
 import { type Guard, keyAbsent, keyCreatedAt, put } from "../store/part.ts";
 import type { Lease, Revision, Store } from "../store/store.ts";
 import { StoreRefusedError } from "../store/store-errors.ts";
-import { keepLease, type LeaseKeeper } from "./lease-keeper.ts";
+import { type LeaseKeeper, startLeaseKeeper } from "./lease-keeper.ts";
 
 const TRUST = 0.9;
 const CHECK_MS_MAX = 500;
@@ -108,10 +108,11 @@ export async function openSession(
   world: LoopWorld,
   { key, value, ttlMs }: SessionOptions,
 ): Promise<Session> {
-  const askedAt = world.clock.monotonic();
-  const lease = await store.grant(ttlMs);
-  const keeper = keepLease(store, lease, askedAt, world);
+  const keeper = await startLeaseKeeper(store, world);
   try {
+    const askedAt = world.clock.monotonic();
+    const lease = await store.grant(ttlMs);
+    keeper.keep(lease, askedAt);
     const [result] = await store.commit([
       { guards: [keyAbsent(key)], writes: [put(key, value, lease.id)], witness: key },
     ]);

@@ -13,10 +13,12 @@ export const VALUE_BYTES_MAX = 1_200_000;
  */
 export const COMMIT_PARTS_MAX = 96;
 
-/** Most guards, most writes and most reads of one part, each. */
+/** Most guards, most writes and most reads (with the witness) of one part, each. */
 export const PART_OPS_MAX = 32;
 
-/** Largest commit by {@link partBytes}; leaves room below etcd's `--max-request-bytes` of 1.5 MiB. */
+/**
+ * Largest commit by {@link partBytes}; leaves room below etcd's `--max-request-bytes` of 1.5 MiB.
+ */
 export const COMMIT_BYTES_MAX = 1_310_720;
 
 /** Most entries of one page. */
@@ -31,9 +33,13 @@ export const LEASE_TTL_MS_MAX = 3_600_000;
 const OP_BYTES = 32;
 const KEY_PATTERN = /^[\x20-\x7e]+$/;
 
-/** What a part counts against {@link COMMIT_BYTES_MAX}: keys, values and 32 bytes for each operation. */
+/**
+ * What a part counts against {@link COMMIT_BYTES_MAX}: keys, values and 32 bytes for each
+ * operation. A witness counts as a read, so that a part that fits also fits when it has to be sent
+ * again.
+ */
 export function partBytes(part: Part): number {
-  let bytes = 0;
+  let bytes = part.witness === undefined ? 0 : OP_BYTES + part.witness.length;
   for (const guard of part.guards) bytes += OP_BYTES + guard.key.length;
   for (const key of part.otherwise ?? []) bytes += OP_BYTES + key.length;
   for (const write of part.writes) {
@@ -47,7 +53,8 @@ export function checkKey(key: string): void {
   if (key.length > KEY_BYTES_MAX || !KEY_PATTERN.test(key)) {
     const shown = JSON.stringify(key.length > 80 ? `${key.slice(0, 77)}...` : key);
     throw new InvalidCommitError(
-      `A key must have 1 to ${KEY_BYTES_MAX} characters of printable ASCII; got ${key.length} characters: ${shown}.`,
+      `A key must have 1 to ${KEY_BYTES_MAX} characters of printable ASCII; got ${key.length} ` +
+        `characters: ${shown}.`,
     );
   }
 }
@@ -76,7 +83,9 @@ export function checkCommit(parts: readonly Part[]): void {
 }
 
 function checkPart(part: Part): void {
-  const counts = [part.guards.length, part.writes.length, part.otherwise?.length ?? 0];
+  const { otherwise = [], witness } = part;
+  const hidden = witness === undefined || otherwise.includes(witness) ? 0 : 1;
+  const counts = [part.guards.length, part.writes.length, otherwise.length + hidden];
   if (Math.max(...counts) > PART_OPS_MAX) {
     throw new InvalidCommitError(
       `A part has at most ${PART_OPS_MAX} guards, writes and reads each; got ${counts.join(", ")}.`,
@@ -84,7 +93,7 @@ function checkPart(part: Part): void {
   }
   if (part.writes.length === 0) throw new InvalidCommitError("A part needs at least one write.");
   for (const guard of part.guards) checkKey(guard.key);
-  for (const key of part.otherwise ?? []) checkKey(key);
+  for (const key of otherwise) checkKey(key);
   for (const write of part.writes) {
     checkKey(write.key);
     if (write.op === "put" && write.value.byteLength > VALUE_BYTES_MAX) {
@@ -93,7 +102,6 @@ function checkPart(part: Part): void {
       );
     }
   }
-  const { witness } = part;
   if (
     witness !== undefined &&
     !part.writes.some((write) => write.op === "put" && write.key === witness)

@@ -76,19 +76,24 @@ export class HistoryLostError extends StoreError {
   }
 }
 
-/** The lease has expired or was revoked. */
+/**
+ * The lease has expired or was revoked. `applied` is `"unknown"` only after an earlier lost answer.
+ */
 export class LeaseLostError extends StoreError {
   readonly code = "LEASE_LOST";
-  readonly applied = "no";
+  readonly applied: Applied;
   readonly lease: LeaseId;
 
-  constructor(lease: LeaseId) {
+  constructor(lease: LeaseId, applied: Applied = "no") {
     super(`The lease ${lease} has expired or was revoked.`);
     this.lease = lease;
+    this.applied = applied;
   }
 }
 
-/** Whether `error` is a store's answer that it could not be reached or could not say what happened. */
+/**
+ * Whether `error` is a store's answer that it could not be reached or could not say what happened.
+ */
 export function isUnavailable(error: unknown): error is StoreUnavailableError | StoreFullError {
   const code = error instanceof EtaskError ? error.code : undefined;
   return code === "STORE_UNAVAILABLE" || code === "STORE_FULL";

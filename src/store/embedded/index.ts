@@ -1,0 +1,5 @@
+export {
+  type EmbeddedStore,
+  type EmbeddedStoreOptions,
+  openEmbeddedStore,
+} from "./embedded-store.ts";
