@@ -15,7 +15,9 @@ import { commitBulk } from "./bulk.ts";
 import { Consumer, type TakenTask } from "./consumer.ts";
 import { enqueuePart } from "./enqueue.ts";
 import { type MoveOptions, movePart } from "./move.ts";
+import { listQueues, type QueueView } from "./queue-view.ts";
 import { type EncodedSpec, encodeSpec } from "./spec.ts";
+import { listWorkers, type WorkerView } from "./worker-view.ts";
 
 /** What became of one enqueue. */
 export interface EnqueueReceipt {
@@ -146,6 +148,16 @@ export class Broker {
       return [{ id: record.id, name: record.name, queue, priority, attempt: record.attempt ?? 0 }];
     });
     return { tasks, cursor: page.more ? page.entries.at(-1)?.key : undefined };
+  }
+
+  /** Every queue that has waiting or running tasks or a live worker, by name. For people to look at. */
+  queues(): Promise<QueueView[]> {
+    return listQueues(this.#store);
+  }
+
+  /** Every live worker, in the order in which they registered. For people to look at. */
+  workers(): Promise<WorkerView[]> {
+    return listWorkers(this.#store);
   }
 
   /** Gives back what was dequeued and not finished. */

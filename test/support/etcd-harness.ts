@@ -22,9 +22,13 @@ export function etcdOpener(options: EtcdServerOptions): () => Promise<ClockedHar
   };
 }
 
+/** Long for a server beside us, and short where a case waits for a failure. */
+const OPERATION_MS = 3_000;
+
 /** A store on `server`. */
 export function openStoreOn(server: EtcdServer): Promise<EtcdStore> {
-  return openEtcdStore({ endpoints: [server.endpoint], url: server.url });
+  const { endpoint, url } = server;
+  return openEtcdStore({ endpoints: [endpoint], url, operationMs: OPERATION_MS });
 }
 
 /** A client that has the whole server, emptied, for itself. Time is real. */

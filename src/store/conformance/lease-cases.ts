@@ -78,7 +78,7 @@ export const leaseCases: StoreCases = {
     const { store, elapse } = harness;
     const { id, ttlMs } = await store.grant(LEASE_TTL_MS_MIN);
     const at = await write(store, put("a", "1", id));
-    for (let turn = 0; turn < 4; turn++) {
+    for (let turn = 0; turn < 3; turn++) {
       await elapse(ttlMs / 2);
       await store.keepAlive(id);
     }

@@ -1,0 +1,116 @@
+import { afterKey, prefixEnd } from "../store/range.ts";
+import type { Store } from "../store/store.ts";
+import {
+  parseReadyKey,
+  QUEUE_SHARDS,
+  readyRange,
+  sequenceTime,
+  shardPrefix,
+} from "../task/keyspace.ts";
+import { PRIORITY_MAX } from "../task/names.ts";
+import { inLanes, listRunning, type RunningList } from "./running-view.ts";
+import { type LiveWorker, readWorkers } from "./worker-view.ts";
+
+/** More queues with waiting tasks than this are not looked for. */
+export const QUEUES_LISTED_MAX = 1_000;
+
+/** Keys under `ready/` that are not ours are stepped over, this many at most. */
+const STRAYS_MAX = 1_000;
+
+/** A queue: what waits in it and who works on it. */
+export interface QueueView {
+  readonly queue: string;
+  /** Tasks that may be taken now. Those that wait for a time are not among them. */
+  readonly waiting: number;
+  /** When the oldest of them was enqueued, by its producer's clock. */
+  readonly oldestAt: Date | undefined;
+  /** Tasks taken from this queue that are being run. */
+  readonly running: number;
+  /** Whether `running` counts all; false when there was too much to look at, then it is at least so. */
+  readonly runningExact: boolean;
+  /** Live workers that take from it. */
+  readonly workers: number;
+}
+
+/** Every queue that has waiting or running tasks or a live worker, by name. */
+export async function listQueues(store: Store): Promise<QueueView[]> {
+  const running = await listRunning(store);
+  return viewQueues(store, await readWorkers(store), running);
+}
+
+/** The same for workers and running tasks that were read already. */
+export async function viewQueues(
+  store: Store,
+  workers: readonly LiveWorker[],
+  running: RunningList,
+): Promise<QueueView[]> {
+  const names = new Set([
+    ...(await waitingQueues(store)),
+    ...workers.flatMap(({ queues }) => queues),
+    ...running.tasks.map(({ queue }) => queue),
+  ]);
+  return inLanes([...names].sort(), async (queue) => ({
+    queue,
+    ...(await readDepth(store, queue)),
+    running: running.tasks.filter((task) => task.queue === queue).length,
+    runningExact: running.complete,
+    workers: workers.filter(({ queues }) => queues.includes(queue)).length,
+  }));
+}
+
+/** The queues that have waiting tasks, by name: one read for each. */
+export async function waitingQueues(store: Store): Promise<string[]> {
+  const { end } = readyRange();
+  let { start } = readyRange();
+  const queues: string[] = [];
+  for (let strays = 0; queues.length < QUEUES_LISTED_MAX && strays < STRAYS_MAX; ) {
+    const [first] = (await store.range({ start, end }, { limit: 1 })).entries;
+    if (!first) break;
+    const position = parseReadyKey(first.key);
+    if (position) queues.push(position.queue);
+    else strays += 1;
+    start = position ? readyRange(position.queue).end : afterKey(first.key);
+  }
+  return queues;
+}
+
+async function readDepth(store: Store, queue: string) {
+  const { count = 0 } = await store.range(readyRange(queue), { limit: 1, count: true });
+  const oldest = count === 0 ? [] : await Promise.all(oldestOfShards(store, queue));
+  const times = oldest.flat();
+  return {
+    waiting: count,
+    oldestAt: times.length === 0 ? undefined : new Date(Math.min(...times)),
+  };
+}
+
+function oldestOfShards(store: Store, queue: string): Promise<number[]>[] {
+  return Array.from({ length: QUEUE_SHARDS }, (_, shard) =>
+    oldestOfLevels(store, shardPrefix(queue, shard)),
+  );
+}
+
+/** The time of the first task of each priority: within one priority, key order is the order of age. */
+async function oldestOfLevels(store: Store, shard: string): Promise<number[]> {
+  const end = prefixEnd(shard);
+  let start = shard;
+  const times: number[] = [];
+  for (let levels = 0; levels <= PRIORITY_MAX; levels += 1) {
+    const [first] = (await store.range({ start, end }, { limit: 1 })).entries;
+    if (!first) break;
+    const position = parseReadyKey(first.key);
+    const time = position && timeOf(position.sequence);
+    if (time !== undefined) times.push(time);
+    start = prefixEnd(first.key.slice(0, shard.length + 1));
+  }
+  return times;
+}
+
+/** `undefined` for a sequence that somebody else made up. */
+function timeOf(sequence: string): number | undefined {
+  try {
+    return sequenceTime(sequence);
+  } catch {
+    return undefined;
+  }
+}
