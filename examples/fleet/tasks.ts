@@ -2,11 +2,12 @@
  * What can be asked of the fleet. A handler may be cut off at any point and run again elsewhere, so
  * each of these does no harm when it runs twice; how is said at each.
  */
-import { appendFile, readFile, rename, rm } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { appendFile, readdir, readFile, rename, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { defineTask } from "etask";
 import { z } from "zod";
-import { checkImage, writeImage } from "./disk-image.ts";
+import { readImage, writeImage } from "./disk-image.ts";
 import {
   download,
   fileBytes,
@@ -32,7 +33,8 @@ const LOOK_EVERY_MS = 50;
  * Writes a file system to a disk and reads it back.
  *
  * Each attempt writes a file of its own, named after its fence, which takes the disk's place when it
- * is whole: an attempt that was cut off leaves the disk as it was.
+ * is whole: an attempt that was cut off leaves the disk as it was. Fences grow from attempt to
+ * attempt, so it is known whose remains may be cleared away.
  */
 export const formatDisk = defineTask({
   name: "disk.format",
@@ -41,6 +43,7 @@ export const formatDisk = defineTask({
   async run({ node, device, blocks }, ctx) {
     const path = fleetPath(node, `${device}.img`);
     const part = `${path}.${ctx.fence}`;
+    await clearOlderAttempts(node, device, ctx.fence);
     try {
       for await (const { block } of writeImage(part, `${node}/${device}`, blocks)) {
         ctx.progress((80 * block) / blocks, { step: `block ${block} of ${blocks}` });
@@ -138,17 +141,26 @@ export const sendMessage = defineTask({
 /** Everything that a worker of the fleet can do. */
 export const fleetTasks = [formatDisk, scrubDisk, rebootNode, upgradeNode, sendMessage];
 
+async function clearOlderAttempts(node: string, device: string, fence: number): Promise<void> {
+  const begin = `${device}.img.`;
+  for (const name of await readdir(fleetPath(node))) {
+    const older = name.startsWith(begin) && Number(name.slice(begin.length)) < fence;
+    if (older) await rm(fleetPath(node, name), { force: true });
+  }
+}
+
+/** Reads a disk at the pace of a slow one; returns its checksum. */
 async function readThrough(
   path: string,
   blockMs: number,
   signal: AbortSignal,
   report: (share: number) => void,
 ): Promise<string> {
-  const reading = checkImage(path);
-  for (;;) {
-    const next = await reading.next();
-    if (next.done) return next.value;
-    report(next.value.block / next.value.blocks);
+  const hash = createHash("sha256");
+  for await (const { block, blocks, bytes } of readImage(path)) {
+    hash.update(bytes);
+    report(block / blocks);
     await sleep(blockMs, undefined, { signal });
   }
+  return hash.digest("hex");
 }

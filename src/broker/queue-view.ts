@@ -58,7 +58,7 @@ export async function viewQueues(
   }));
 }
 
-/** The queues that have waiting tasks, by name: one read for each. */
+/** The queues that have waiting tasks, in the order of their keys: one read for each. */
 export async function waitingQueues(store: Store): Promise<string[]> {
   const { end } = readyRange();
   let { start } = readyRange();

@@ -1,5 +1,6 @@
 import { InvalidOptionsError } from "../base/errors.ts";
 import { shown } from "../base/options.ts";
+import { checkKey } from "./limits.ts";
 import type { Part } from "./part.ts";
 import type { KeyRange } from "./range.ts";
 import type {
@@ -119,13 +120,18 @@ class NamespacedStore implements Store {
 }
 
 function prefixedPart(prefix: string, part: Part): Part {
-  const guards = part.guards.map((guard) => ({ ...guard, key: prefix + guard.key }));
-  const writes = part.writes.map((write) => ({ ...write, key: prefix + write.key }));
+  const outer = (key: string) => {
+    // The store below cannot tell an empty key once it has the prefix.
+    checkKey(key);
+    return prefix + key;
+  };
+  const guards = part.guards.map((guard) => ({ ...guard, key: outer(guard.key) }));
+  const writes = part.writes.map((write) => ({ ...write, key: outer(write.key) }));
   const { otherwise, witness } = part;
   return {
     guards,
     writes,
-    ...(otherwise !== undefined && { otherwise: otherwise.map((key) => prefix + key) }),
+    ...(otherwise !== undefined && { otherwise: otherwise.map(outer) }),
     ...(witness !== undefined && { witness: prefix + witness }),
   };
 }

@@ -1,0 +1,193 @@
+/** What the demo knows of its tasks, kept up to date from the changes that the store reports. */
+import type { TaskChange, TaskState, TaskView } from "etask";
+import { labelOf } from "./plan.ts";
+
+/** One task, as it is shown. */
+export interface Job {
+  readonly id: string;
+  readonly kind: string;
+  readonly name: string;
+  state: TaskState;
+  attempt: number;
+  /** The name of the worker that runs it or ran it last. */
+  worker: string;
+  percent: number;
+  step: string;
+  /** Its worker was killed while it ran. */
+  lost: boolean;
+  /** It was lost and runs again. */
+  rescued: boolean;
+  /** How often a final state was recorded: once, if all is well. */
+  ends: number;
+  /** Milliseconds that the last attempt took. */
+  tookMs: number;
+}
+
+/** Something worth a line in the log. */
+export interface Note {
+  readonly text: string;
+  readonly kind: "plain" | "good" | "bad" | "warning" | "rescue";
+}
+
+/** Sent in bulk and done at once: they are counted, not shown one by one. */
+export const BULK_KIND = "message.send";
+
+/** See above. */
+export class FleetState {
+  readonly jobs = new Map<string, Job>();
+  /** The tasks that each worker runs, each in a place that it keeps: so that rows do not jump. */
+  readonly rows = new Map<string, (Job | undefined)[]>();
+  readonly #total: number;
+  readonly #names = new Map<string, string>();
+  readonly #slots: number;
+
+  constructor(total: number, slots: number) {
+    this.#total = total;
+    this.#slots = slots;
+  }
+
+  /** A worker process registered under `id`. It may do so again, after it lost its lease. */
+  workerStarted(name: string, id: string): void {
+    this.#names.set(id, name);
+    if (!this.rows.has(name)) this.rows.set(name, Array.from({ length: this.#slots }));
+  }
+
+  /** The worker is dead; these are the tasks it was running. */
+  workerKilled(ids: readonly string[]): void {
+    for (const id of ids) {
+      const job = this.jobs.get(id);
+      if (job) job.lost = true;
+    }
+  }
+
+  /** Whether the worker of that name runs under that id, now or before. */
+  isWorker(name: string, id: string | undefined): boolean {
+    return id !== undefined && this.#names.get(id) === name;
+  }
+
+  count(state: TaskState): number {
+    return [...this.jobs.values()].filter((job) => job.state === state).length;
+  }
+
+  /** The tasks that have ended. */
+  get ended(): number {
+    return [...this.jobs.values()].filter((job) => job.ends > 0).length;
+  }
+
+  get total(): number {
+    return this.#total;
+  }
+
+  /** Whether half of the long work is done and the worker has a good part of a task behind it. */
+  isHalfWay(worker: string): boolean {
+    const long = [...this.jobs.values()].filter(({ kind }) => kind === "disk.format");
+    const done = long.reduce((sum, job) => sum + (job.ends > 0 ? 100 : job.percent), 0);
+    const mine = long.filter((job) => job.state === "running" && job.worker === worker);
+    return done >= 45 * long.length && mine.some(({ percent }) => percent >= 30);
+  }
+
+  /** Takes in one change; returns what is worth telling. */
+  apply({ task, kind }: TaskChange): Note | undefined {
+    if (!task) return undefined;
+    const job = this.#jobOf(task);
+    const before = job.state;
+    job.state = task.state;
+    job.attempt = task.attempt;
+    job.worker = this.#nameOf(task.worker);
+    // Until an attempt reports, a task shows what the one before it said.
+    job.percent = task.state === "pending" ? 0 : (task.progress?.percent ?? 0);
+    job.step = stepOf(task.progress?.detail);
+    if (kind !== "state") return undefined;
+    this.#place(job);
+    if (task.state === "running" && before !== "running") {
+      job.percent = 0;
+      job.step = "";
+    }
+    return this.#noteOf(job, task);
+  }
+
+  #jobOf({ id }: TaskView): Job {
+    const known = this.jobs.get(id);
+    if (known) return known;
+    const job: Job = {
+      id,
+      ...labelOf(id),
+      state: "pending",
+      attempt: 0,
+      worker: "",
+      percent: 0,
+      step: "",
+      lost: false,
+      rescued: false,
+      ends: 0,
+      tookMs: 0,
+    };
+    this.jobs.set(id, job);
+    return job;
+  }
+
+  #nameOf(worker: string | undefined): string {
+    return worker === undefined ? "" : (this.#names.get(worker) ?? "?");
+  }
+
+  #place(job: Job): void {
+    if (job.kind === BULK_KIND) return;
+    for (const row of this.rows.values()) {
+      const at = row.indexOf(job);
+      if (at >= 0) row[at] = undefined;
+    }
+    if (job.state !== "running") return;
+    const row = this.rows.get(job.worker);
+    const free = row?.indexOf(undefined) ?? -1;
+    if (row && free >= 0) row[free] = job;
+  }
+
+  #noteOf(job: Job, task: TaskView): Note | undefined {
+    const what = `${job.kind} ${job.name}`;
+    const why = task.error?.message ?? "";
+    switch (job.state) {
+      case "running":
+        if (!job.lost || job.rescued) return undefined;
+        job.rescued = true;
+        return {
+          kind: "rescue",
+          text: `${what} picked up by ${job.worker}, attempt ${job.attempt}`,
+        };
+      case "scheduled":
+        return {
+          kind: "warning",
+          text: `${what} attempt ${job.attempt} failed: ${why}; again in ${untilDue(task)}`,
+        };
+      case "succeeded":
+      case "failed":
+      case "cancelled":
+      case "expired":
+        job.ends += 1;
+        job.tookMs = Number(task.finishedAt) - Number(task.startedAt);
+        return endNote(job, what, why);
+      case "pending":
+        return undefined;
+    }
+  }
+}
+
+function endNote(job: Job, what: string, why: string): Note | undefined {
+  if (job.state !== "succeeded") return { kind: "bad", text: `${what} ${job.state}: ${why}` };
+  if (job.kind === BULK_KIND) return undefined;
+  const tries = job.attempt > 1 ? `, attempt ${job.attempt}` : "";
+  return { kind: "good", text: `${what} succeeded on ${job.worker}${tries}, ${took(job)}` };
+}
+
+function took({ tookMs }: Job): string {
+  return `${(tookMs / 1_000).toFixed(1)} s`;
+}
+
+function untilDue({ dueAt, progress, startedAt }: TaskView): string {
+  const from = progress?.at ?? startedAt ?? dueAt;
+  return `${((Number(dueAt) - Number(from)) / 1_000).toFixed(1)} s`;
+}
+
+function stepOf(detail: unknown): string {
+  const step = (detail as { step?: unknown } | undefined)?.step;
+  return typeof step === "string" ? step : "";
+}

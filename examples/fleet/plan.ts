@@ -1,0 +1,70 @@
+/** What the demo asks of the fleet, and how each of it must end. */
+import { DAMAGED, DISK_BLOCKS, NODES } from "./machines.ts";
+
+/** One task: its id is chosen here, so that a producer that runs twice enqueues nothing twice. */
+export interface Planned<In> {
+  readonly id: string;
+  readonly input: In;
+  /** How it must end. */
+  readonly ends: "succeeded" | "failed";
+  /** How many attempts it must take at least. */
+  readonly attempts: number;
+}
+
+type Node = (typeof NODES)[number];
+
+/** All tasks of one run of the demo, by kind. */
+export interface Plan {
+  readonly formats: readonly Planned<{ node: Node; device: string; blocks: number }>[];
+  readonly scrubs: readonly Planned<{ node: Node; device: string }>[];
+  readonly reboots: readonly Planned<{ node: Node }>[];
+  readonly upgrades: readonly Planned<{ node: Node }>[];
+  readonly messages: readonly Planned<{ node: Node; text: string }>[];
+}
+
+const NEW_DISKS = ["sdc", "sdd", "sde"];
+const MESSAGES = 200;
+
+/** The plan of the run whose task ids begin with `run` and whose queue has the same name. */
+export function planOf(run: string): Plan {
+  const planned = <In>(kind: string, name: string, input: In, rest: Partial<Planned<In>> = {}) => ({
+    id: `${run}/${kind}/${name}`,
+    input,
+    ends: "succeeded" as const,
+    attempts: 1,
+    ...rest,
+  });
+  return {
+    formats: NEW_DISKS.flatMap((device) =>
+      NODES.map((node) =>
+        planned("disk.format", `${node}-${device}`, { node, device, blocks: DISK_BLOCKS }),
+      ),
+    ),
+    scrubs: NODES.map((node) => {
+      const { device } = DAMAGED;
+      const ends = node === DAMAGED.node ? "failed" : "succeeded";
+      return planned("disk.scrub", `${node}-${device}`, { node, device }, { ends });
+    }),
+    reboots: NODES.map((node) => planned("node.reboot", node, { node })),
+    // The mirror drops two connections before a package is whole.
+    upgrades: NODES.slice(0, 2).map((node) =>
+      planned("node.upgrade", node, { node }, { attempts: 3 }),
+    ),
+    messages: Array.from({ length: MESSAGES }, (_, index) => {
+      const node = NODES[index % NODES.length] ?? NODES[0];
+      const text = `Maintenance, message ${index + 1} of ${MESSAGES}.`;
+      return planned("message.send", String(index + 1).padStart(4, "0"), { node, text });
+    }),
+  };
+}
+
+/** The plan's tasks of all kinds. */
+export function everyTask(plan: Plan): readonly Planned<unknown>[] {
+  return Object.values(plan).flat();
+}
+
+/** How a task of the plan is called on the screen: `disk.format n1/sdc`. */
+export function labelOf(id: string): { readonly kind: string; readonly name: string } {
+  const [, kind = "", name = ""] = id.split("/");
+  return { kind, name: name.replace("-", "/") };
+}

@@ -1,0 +1,46 @@
+/** The producer process of the demo: hands everything over at once, then waits for the results. */
+import { createApp, type TaskHandle } from "etask";
+import { type Planned, planOf } from "./plan.ts";
+import {
+  fleetTasks,
+  formatDisk,
+  rebootNode,
+  scrubDisk,
+  sendMessage,
+  upgradeNode,
+} from "./tasks.ts";
+
+const [store = "", run = ""] = process.argv.slice(2);
+const queue = run;
+process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
+
+await using app = await createApp({ store, tasks: fleetTasks });
+const handles = await enqueueAll();
+const settled = await Promise.all(handles.map(async (handle) => [handle.id, await end(handle)]));
+process.send?.({ settled: Object.fromEntries(settled) });
+process.disconnect?.();
+
+async function enqueueAll(): Promise<TaskHandle[]> {
+  const startedAt = performance.now();
+  const { upgrades, scrubs, reboots, formats, messages } = planOf(run);
+  const handles: TaskHandle[] = await Promise.all([
+    ...upgrades.map(({ id, input }) => upgradeNode.delay(input, { id, queue })),
+    ...scrubs.map(({ id, input }) => scrubDisk.delay(input, { id, queue })),
+    ...reboots.map(({ id, input }) => rebootNode.delay(input, { id, queue })),
+    ...formats.map(({ id, input }) => formatDisk.delay(input, { id, queue })),
+  ]);
+  const inputs = messages.map(({ input }) => input);
+  const sent = await sendMessage.delayMany(inputs, (_input, index) => {
+    const { id } = messages[index] as Planned<unknown>;
+    return { id, queue };
+  });
+  handles.push(...sent);
+  const ms = performance.now() - startedAt;
+  console.log(`${handles.length} tasks handed over and on disk after ${ms.toFixed(0)} ms`);
+  return handles;
+}
+
+async function end(handle: TaskHandle): Promise<string> {
+  const { state } = await handle.settle({ timeout: "3m" });
+  return state;
+}

@@ -1,0 +1,72 @@
+/**
+ * Finds the tasks of an app module.
+ *
+ * An app module is an ES module that exports its tasks, each by itself (by name or as the default) or
+ * in lists. Whatever else it exports is left alone. TypeScript is compiled while it is loaded, without
+ * checking its types, so that the same file works on every Node that etask runs on.
+ */
+import { existsSync } from "node:fs";
+import { extname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { InvalidOptionsError } from "../base/errors.ts";
+import { shown } from "../base/options.ts";
+import type { RegisteredTask } from "../task/task.ts";
+
+const TYPESCRIPT = [".ts", ".mts", ".cts", ".tsx"];
+
+/**
+ * The tasks that a module exports, each once.
+ *
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) when there is no such module, it cannot be loaded, or
+ *   exports no task.
+ */
+export async function loadTasks(file: string): Promise<readonly RegisteredTask[]> {
+  const path = resolve(file);
+  if (!existsSync(path)) throw new InvalidOptionsError(`There is no app module ${path}.`);
+  const exported = await importModule(path);
+  const tasks = new Set(Object.entries(exported).flatMap(([name, value]) => tasksIn(name, value)));
+  if (tasks.size > 0) return [...tasks];
+  const names = Object.keys(exported);
+  throw new InvalidOptionsError(
+    `The app module ${path} exports no task. Export what defineTask(...) returns, or instances of ` +
+      `classes that extend BaseTask, each by itself or in lists; it exports ${
+        names.length === 0 ? "nothing" : names.slice(0, 20).join(", ")
+      }.`,
+  );
+}
+
+async function importModule(path: string): Promise<Record<string, unknown>> {
+  const url = pathToFileURL(path).href;
+  try {
+    if (!TYPESCRIPT.includes(extname(path))) return await import(url);
+    const { tsImport } = await import("tsx/esm/api");
+    return await tsImport(url, import.meta.url);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new InvalidOptionsError(
+      `The app module ${path} could not be loaded: ${why} (ETASK_DEBUG=1 shows where)`,
+      { cause: error },
+    );
+  }
+}
+
+function tasksIn(name: string, value: unknown): readonly RegisteredTask[] {
+  if (isTask(value)) return [value];
+  if (!Array.isArray(value)) return [];
+  if (value.length > 0 && value.every(isTask)) return value;
+  const stranger = value.find((each) => !isTask(each));
+  // A list that holds no task at all is about something else.
+  if (value.some(isTask) || name === "tasks") {
+    throw new InvalidOptionsError(
+      `The app module's list ${name} must hold tasks only; it holds ${shown(stranger)}.`,
+    );
+  }
+  return [];
+}
+
+/** By its shape: the module may have loaded another copy of etask. */
+function isTask(value: unknown): value is RegisteredTask {
+  if (value === null || typeof value !== "object") return false;
+  const { name, run, bind } = value as Partial<RegisteredTask>;
+  return typeof name === "string" && typeof run === "function" && typeof bind === "function";
+}

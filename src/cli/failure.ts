@@ -1,0 +1,105 @@
+import { CommanderError } from "commander";
+import { type ErrorCode, isEtaskError } from "../base/errors.ts";
+import type { TaskFailure } from "../task/failure.ts";
+import type { Output } from "./output.ts";
+
+/** How the program ends. */
+export const EXIT = { done: 0, failed: 1, usage: 2, away: 3 } as const;
+
+interface Remedy {
+  readonly exit: number;
+  readonly hint: string;
+}
+
+const OWN_HELP = "See --help of the command.";
+const STORE_HELP = "etask doctor says more about the store.";
+
+const failed = (hint: string): Remedy => ({ exit: EXIT.failed, hint });
+const usage = (hint: string): Remedy => ({ exit: EXIT.usage, hint });
+const away = (hint: string): Remedy => ({ exit: EXIT.away, hint });
+
+const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
+  INVALID_OPTIONS: usage(OWN_HELP),
+  INVALID_INPUT: usage("Correct the input; nothing was written."),
+  NOT_JSON: usage("Correct the input; nothing was written."),
+  PAYLOAD_TOO_LARGE: usage("Keep large data elsewhere and pass a reference."),
+  INVALID_COMMIT: failed("Please report this: the command line should not get here."),
+  UNKNOWN_TASK: usage("Check the name, or the module given with --app."),
+  TASK_UNBOUND: usage("The app module must export tasks, not call them while it is loaded."),
+  TASK_DUPLICATE: usage("Rename one of the two tasks in the app module."),
+  TASK_NOT_FOUND: failed("etask tasks list shows the tasks that there are."),
+  TASK_RUNNING: failed("Wait until it has ended; etask tasks watch shows when."),
+  TASK_FAILED: failed("etask tasks get shows all that is known of it."),
+  TASK_CANCELLED: failed("Somebody cancelled it."),
+  TASK_EXPIRED: failed("No worker was free in time."),
+  ENQUEUE_PARTIAL: failed("Some tasks were accepted: do the same again with the same ids."),
+  WAIT_TIMEOUT: failed("The task goes on; etask tasks get shows how far it is."),
+  ATTEMPT_STALE: failed("Another worker has the task now."),
+  ATTEMPT_ABORTED: failed("The task goes back to its queue."),
+  RECORD_MALFORMED: failed("etask doctor lists damaged records."),
+  SCHEMA_VERSION: away("Upgrade etask, or use another namespace or directory."),
+  STORE_UNAVAILABLE: away("Check that the store runs and that --store or ETASK_STORE names it."),
+  STORE_DENIED: away("Check user, password and certificates in the store URL."),
+  STORE_FULL: away("Free space in the store, then do the same again."),
+  STORE_BUSY: away("The store does not keep up: try again later."),
+  STORE_REFUSED: away(STORE_HELP),
+  STORE_CLOSED: failed("The command was ended while it worked."),
+  STORE_URL: usage("The URL comes from --store, else from ETASK_STORE."),
+  HISTORY_LOST: failed("List the tasks again, then watch from now on: leave out --after."),
+  LEASE_LOST: failed("The store took this process to be dead: try again."),
+};
+
+/** Says what went wrong, and returns the exit code that tells it to scripts. */
+export function reportFailure(
+  error: unknown,
+  output: Output,
+  env: Readonly<Record<string, string | undefined>>,
+): number {
+  if (error instanceof CommanderError) return reportUsage(error, output);
+  const code = isEtaskError(error) ? error.code : undefined;
+  const remedy = code && REMEDIES[code];
+  const debugging = env.ETASK_DEBUG === "1";
+  const hint = remedy?.hint ?? "Set ETASK_DEBUG=1 to see where this comes from.";
+  output.error(messageOf(error), {
+    code,
+    hint,
+    failure: code === "TASK_FAILED" ? failureIn(error, debugging) : undefined,
+    stack: debugging ? stackOf(error) : undefined,
+  });
+  return remedy?.exit ?? EXIT.failed;
+}
+
+/** Commander throws also for what is no error: help that was asked for. */
+function reportUsage({ code, exitCode, message }: CommanderError, output: Output): number {
+  if (exitCode === 0) return EXIT.done;
+  if (code !== "commander.help") {
+    output.error(message.replace(/^error: /, ""), { code: "USAGE", hint: OWN_HELP });
+  }
+  return EXIT.usage;
+}
+
+/** The exit code for an error. */
+export function exitCodeOf(error: unknown): number {
+  return isEtaskError(error) ? REMEDIES[error.code].exit : EXIT.failed;
+}
+
+/** What an error says, whatever was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function failureIn(error: unknown, withStack: boolean): unknown {
+  const { failure } = error as { failure?: TaskFailure };
+  if (failure === undefined || withStack) return failure;
+  return withoutStack(failure);
+}
+
+function withoutStack({ stack: _stack, cause, ...rest }: TaskFailure): TaskFailure {
+  return cause === undefined ? rest : { ...rest, cause: withoutStack(cause) };
+}
+
+function stackOf(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const cause = stackOf(error.cause);
+  return cause === undefined ? error.stack : `${error.stack}\nCaused by: ${cause}`;
+}
