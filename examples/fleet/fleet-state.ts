@@ -37,6 +37,8 @@ export class FleetState {
   readonly jobs = new Map<string, Job>();
   /** The tasks that each worker runs, each in a place that it keeps: so that rows do not jump. */
   readonly rows = new Map<string, (Job | undefined)[]>();
+  /** The name of the worker that was killed. */
+  killed = "";
   readonly #total: number;
   readonly #names = new Map<string, string>();
   readonly #slots: number;
@@ -53,7 +55,8 @@ export class FleetState {
   }
 
   /** The worker is dead; these are the tasks it was running. */
-  workerKilled(ids: readonly string[]): void {
+  workerKilled(name: string, ids: readonly string[]): void {
+    this.killed = name;
     for (const id of ids) {
       const job = this.jobs.get(id);
       if (job) job.lost = true;
@@ -86,8 +89,8 @@ export class FleetState {
     return done >= 45 * long.length && mine.some(({ percent }) => percent >= 30);
   }
 
-  /** Takes in one change; returns what is worth telling. */
-  apply({ task, kind }: TaskChange): Note | undefined {
+  /** Takes in one change; returns what is worth telling. `now` is for "again in …". */
+  apply({ task, kind }: TaskChange, now: number): Note | undefined {
     if (!task) return undefined;
     const job = this.#jobOf(task);
     const before = job.state;
@@ -103,7 +106,7 @@ export class FleetState {
       job.percent = 0;
       job.step = "";
     }
-    return this.#noteOf(job, task);
+    return this.#noteOf(job, task, now);
   }
 
   #jobOf({ id }: TaskView): Job {
@@ -142,7 +145,7 @@ export class FleetState {
     if (row && free >= 0) row[free] = job;
   }
 
-  #noteOf(job: Job, task: TaskView): Note | undefined {
+  #noteOf(job: Job, task: TaskView, now: number): Note | undefined {
     const what = `${job.kind} ${job.name}`;
     const why = task.error?.message ?? "";
     switch (job.state) {
@@ -153,11 +156,11 @@ export class FleetState {
           kind: "rescue",
           text: `${what} picked up by ${job.worker}, attempt ${job.attempt}`,
         };
-      case "scheduled":
-        return {
-          kind: "warning",
-          text: `${what} attempt ${job.attempt} failed: ${why}; again in ${untilDue(task)}`,
-        };
+      case "scheduled": {
+        const pause = seconds(Math.max(0, Number(task.dueAt) - now));
+        const text = `${what} attempt ${job.attempt} failed: ${why}; again in ${pause}`;
+        return { kind: "warning", text };
+      }
       case "succeeded":
       case "failed":
       case "cancelled":
@@ -175,16 +178,12 @@ function endNote(job: Job, what: string, why: string): Note | undefined {
   if (job.state !== "succeeded") return { kind: "bad", text: `${what} ${job.state}: ${why}` };
   if (job.kind === BULK_KIND) return undefined;
   const tries = job.attempt > 1 ? `, attempt ${job.attempt}` : "";
-  return { kind: "good", text: `${what} succeeded on ${job.worker}${tries}, ${took(job)}` };
+  return { kind: "good", text: `${what} succeeded on ${job.worker}${tries}, ${seconds(job.tookMs)}` };
 }
 
-function took({ tookMs }: Job): string {
-  return `${(tookMs / 1_000).toFixed(1)} s`;
-}
-
-function untilDue({ dueAt, progress, startedAt }: TaskView): string {
-  const from = progress?.at ?? startedAt ?? dueAt;
-  return `${((Number(dueAt) - Number(from)) / 1_000).toFixed(1)} s`;
+/** Milliseconds as people read them: `3.4 s`. */
+export function seconds(ms: number): string {
+  return `${(ms / 1_000).toFixed(1)} s`;
 }
 
 function stepOf(detail: unknown): string {

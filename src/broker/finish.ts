@@ -128,7 +128,6 @@ function withState(attempt: Attempt, state: StateRecord, writes: readonly Write[
   return {
     guards: [attemptHolds(attempt)],
     writes: [put(key, encodeRecord(state)), ...writes],
-    otherwise: [key],
     witness: key,
   };
 }

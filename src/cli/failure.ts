@@ -73,7 +73,7 @@ export function reportFailure(
 function reportUsage({ code, exitCode, message }: CommanderError, output: Output): number {
   if (exitCode === 0) return EXIT.done;
   if (code !== "commander.help") {
-    output.error(message.replace(/^error: /, ""), { code: "USAGE", hint: OWN_HELP });
+    output.error(message.replace(/^error: /, ""), { code: "INVALID_OPTIONS", hint: OWN_HELP });
   }
   return EXIT.usage;
 }

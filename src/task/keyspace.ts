@@ -182,8 +182,16 @@ export function idOfExpireKey(key: string): string | undefined {
 
 /** `202611241406`: a minute of UTC as 12 digits. */
 function minuteOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 16).replace(/[-T:]/g, "");
+  const minute = Math.floor(ms / 60_000);
+  if (minute !== lastMinute.number) {
+    const text = new Date(minute * 60_000).toISOString().slice(0, 16).replace(/[-T:]/g, "");
+    lastMinute = { number: minute, text };
+  }
+  return lastMinute.text;
 }
+
+/** Most keys of a moment fall into one minute, and formatting a date is slow. */
+let lastMinute = { number: 0, text: "197001010000" };
 
 function millis(ms: number): string {
   return String(ms).padStart(13, "0");

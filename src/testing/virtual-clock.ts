@@ -11,8 +11,9 @@ interface Timer {
 /**
  * A clock that stands still until a test moves it.
  *
- * Timers fire only within {@link VirtualClock.advance}. `nextTurn` is the real next turn of the event
- * loop: turns are an order and not a time, and a store on a virtual clock must go on without help.
+ * Timers fire only within {@link VirtualClock.advance}. `nextTurn` is the real next turn of the
+ * event loop: turns are an order and not a time, and a store on a virtual clock must go on without
+ * help.
  */
 export class VirtualClock implements Clock {
   readonly #startedAt: number;
@@ -70,9 +71,9 @@ export class VirtualClock implements Clock {
   }
 
   /**
-   * Moves time forward. Fires the timers that become due, also those armed on the way, in the order of
-   * their times (equal times: as they were armed), and lets everything that a timer set going come to
-   * rest before the next one. Does not wait for real I/O. One call at a time.
+   * Moves time forward. Fires the timers that become due, also those armed on the way, in the order
+   * of their times (equal times: as they were armed), and lets everything that a timer set going
+   * come to rest before the next one. Does not wait for real I/O. One call at a time.
    */
   async advance(ms: number): Promise<void> {
     if (this.#advancing) throw new Error("The virtual clock is being advanced already.");

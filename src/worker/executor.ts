@@ -28,12 +28,7 @@ import type { Store } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
 import type { TaskContext } from "../task/context.ts";
 import { DEFAULT_RETENTION, resolveDelayOptions } from "../task/enqueue-options.ts";
-import {
-  type AbortReason,
-  AttemptAbortedError,
-  failureOf,
-  isFinalFailure,
-} from "../task/failure.ts";
+import { type AbortReason, failureOf, isFinalFailure } from "../task/failure.ts";
 import { parseWith } from "../task/input.ts";
 import { taskKey } from "../task/keyspace.ts";
 import { decodeSpec, type RetentionRecord, type SpecRecord } from "../task/records.ts";
@@ -41,6 +36,7 @@ import type { Registry } from "../task/registry.ts";
 import { NO_RETRY, resolveRetry, retryDelayMs } from "../task/retry-policy.ts";
 import type { RegisteredTask } from "../task/task.ts";
 import { readOr } from "../task/task-reader.ts";
+import { AttemptAbort } from "./attempt-abort.ts";
 import type { Hands } from "./hands.ts";
 import { ProgressReporter } from "./progress-reporter.ts";
 
@@ -58,7 +54,7 @@ export interface ExecutorWorld {
 
 interface Running {
   readonly attempt: Attempt;
-  readonly abort: AbortController;
+  readonly abort: AttemptAbort;
   readonly progress: ProgressReporter;
   spec: SpecRecord | undefined;
   task: RegisteredTask | undefined;
@@ -85,10 +81,10 @@ export class Executor {
   /** Runs one attempt to its end. Never rejects. */
   async run(attempt: Attempt): Promise<void> {
     const { store, world, worker } = this.#with;
-    const abort = new AbortController();
+    const abort = new AttemptAbort();
     const progress = new ProgressReporter(store, world, attempt, () => {
       this.#stale(attempt, "progress");
-      abort.abort(new AttemptAbortedError("lease-lost"));
+      abort.abort("lease-lost");
     });
     const running: Running = {
       attempt,
@@ -113,7 +109,7 @@ export class Executor {
 
   /** Tells all running handlers to stop, and why. */
   abortAll(reason: AbortReason): void {
-    for (const { abort } of this.#running) abort.abort(new AttemptAbortedError(reason));
+    for (const { abort } of this.#running) abort.abort(reason);
   }
 
   /** Gives all running tasks back without waiting for their handlers. Returns how many were. */
@@ -143,7 +139,7 @@ export class Executor {
       requirePayload(`The result of ${spec.name}`, result, this.#with.resultBytesMax);
       return { kind: "succeeded", result };
     } catch (error) {
-      return running.abort.signal.aborted ? "release" : this.#failed(running, error);
+      return running.abort.aborted ? "release" : this.#failed(running, error);
     }
   }
 
@@ -175,7 +171,9 @@ export class Executor {
       headers: spec.headers ?? {},
       attempt: attempt.state.attempt,
       fence: attempt.fence,
-      signal: abort.signal,
+      get signal() {
+        return abort.signal;
+      },
       progress: (percent, detail) => progress.set(percent, detail),
       advance: (delta, detail) => progress.advance(delta, detail),
     };
@@ -233,5 +231,6 @@ export class Executor {
 }
 
 function retentionOf(task: RegisteredTask | undefined): RetentionRecord {
-  return (task && resolveDelayOptions(task).retention) ?? DEFAULT_RETENTION;
+  if (task?.retention === undefined) return DEFAULT_RETENTION;
+  return resolveDelayOptions(task).retention ?? DEFAULT_RETENTION;
 }

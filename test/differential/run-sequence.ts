@@ -5,8 +5,8 @@ import { type Step, Subject, type SubjectWorld } from "./subject.ts";
 import { createMemoryWorld } from "./worlds.ts";
 
 /**
- * Does the same things to the memory model and to other stores, and compares every answer and, at the
- * end, everything that watches delivered.
+ * Does the same things to the memory model and to other stores, and compares every answer and, at
+ * the end, everything that watches delivered.
  *
  * What a sequence leaves open, such as "as of now", is settled by asking the model: what the others
  * are asked for depends on the model alone.
@@ -40,7 +40,9 @@ export async function runSequence(
 class Guide {
   readonly #storage: MemoryStorage;
   readonly #base: number;
-  /** For each lease of the sequence whether it is short; what becomes of it is the model's affair. */
+  /**
+   * For each lease of the sequence whether it is short; what becomes of it is the model's affair.
+   */
   readonly #short: boolean[] = [];
   /** History from here on is still wanted by a watch. */
   #watchedAfter = Number.POSITIVE_INFINITY;

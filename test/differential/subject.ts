@@ -27,8 +27,8 @@ export interface SubjectWorld {
 const LONG_TTL_MS = 3_600_000;
 
 /**
- * A {@link Command} whose moments are numbers: changes since the sequence began. In a guard, 0 is the
- * revision 0, which no key ever has.
+ * A {@link Command} whose moments are numbers: changes since the sequence began. In a guard, 0 is
+ * the revision 0, which no key ever has.
  */
 export type Step =
   | Exclude<Command, { do: "commit" | "range" | "watch" | "compact" }>

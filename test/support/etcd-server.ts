@@ -1,6 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
+import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -153,6 +154,7 @@ class ServerProcess implements EtcdServer {
   readonly #place: Place;
   readonly certificates: Certificates | undefined;
   #child: ChildProcess | undefined;
+  #reaper: ChildProcess | undefined;
 
   constructor(
     programs: EtcdPrograms,
@@ -198,8 +200,8 @@ class ServerProcess implements EtcdServer {
       stdio: ["ignore", "ignore", "pipe"],
     });
     this.#child = child;
-    // A server must not outlive a test run that ends without cleaning up.
-    process.once("exit", () => child.kill("SIGKILL"));
+    this.#reaper?.kill("SIGKILL");
+    this.#reaper = child.pid === undefined ? undefined : startReaper(child.pid, this.#place.folder);
     const said: string[] = [];
     const { promise, resolve, reject } = createDeferred<void>();
     const timer = setTimeout(() => {
@@ -285,6 +287,7 @@ class ServerProcess implements EtcdServer {
 
   async stop(): Promise<void> {
     await this.kill();
+    this.#reaper?.kill("SIGKILL");
     await rm(this.#place.folder, { recursive: true, force: true });
   }
 
@@ -296,4 +299,19 @@ class ServerProcess implements EtcdServer {
 /** The calls that turn users and passwords on are made without them. */
 function isSetup(args: readonly string[]): boolean {
   return args[0] === "auth" || (args[0] === "user" && args.includes("root"));
+}
+
+/**
+ * A shell that waits for the end of this process, however it ends, and then ends the server and removes
+ * its data: test runners end their workers without a chance to clean up.
+ */
+function startReaper(pid: number, folder: string): ChildProcess {
+  const script = 'cat >/dev/null; kill -9 "$0"; rm -rf "$1"';
+  const reaper = spawn("sh", ["-c", script, String(pid), folder], {
+    stdio: ["pipe", "ignore", "ignore"],
+    detached: true,
+  });
+  reaper.unref();
+  (reaper.stdin as Socket | null)?.unref();
+  return reaper;
 }

@@ -14,8 +14,8 @@ import type {
 import { StoreClosedError } from "../../src/store/store-errors.ts";
 
 /**
- * A store that is closed and opened again before every so many calls. Whoever uses it must not notice:
- * calls under way are finished first, and watches go on where they were.
+ * A store that is closed and opened again before every so many calls. Whoever uses it must not
+ * notice: calls under way are finished first, and watches go on where they were.
  */
 export class ReopeningStore implements Store {
   readonly url: string | undefined;

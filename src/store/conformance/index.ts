@@ -13,7 +13,8 @@ export type { StoreCases, StoreHarness } from "./harness.ts";
 /**
  * The store contract as cases: what a driver must do to be one. Each wants a fresh, empty store.
  *
- * A case fails by rejecting, and may wait for ever when a driver never delivers: run it under a limit.
+ * A case fails by rejecting, and may wait for ever when a driver never delivers: run it under a
+ * limit.
  */
 export const storeCases: StoreCases = {
   ...guardCases,

@@ -14,7 +14,16 @@ import type { Random } from "../../base/random.ts";
 import { StoreRefusedError } from "../store-errors.ts";
 import { requireSound } from "./damage.ts";
 import { NOTICE_FILE } from "./notice.ts";
-import { DATA_FILE, LOCK_FILE, META, openRoot, openTables, type Tables } from "./tables.ts";
+import {
+  DATA_FILE,
+  LOCK_FILE,
+  META,
+  openRoot,
+  openTables,
+  snapshot,
+  type Tables,
+  transaction,
+} from "./tables.ts";
 
 /** The version of the tables and their records. */
 const FORMAT_VERSION = 1;
@@ -84,16 +93,18 @@ interface Format {
   readonly id: string;
 }
 
-function requireFormat(directory: string, { root, meta }: Tables, random: Random): void {
-  if (meta.get(META.format) === undefined) {
+function requireFormat(directory: string, tables: Tables, random: Random): void {
+  const { meta } = tables;
+  if (snapshot(tables, () => meta.get(META.format)) === undefined) {
     const format: Format = { name: FORMAT_NAME, version: FORMAT_VERSION, id: random.hex(16) };
-    root.transactionSync(() => {
-      if (meta.get(META.format) !== undefined) return;
-      meta.putSync(META.format, Buffer.from(JSON.stringify(format)));
+    transaction(tables, () => {
+      if (meta.get(META.format) === undefined) {
+        meta.putSync(META.format, Buffer.from(JSON.stringify(format)));
+      }
+      return format;
     });
-    root.resetReadTxn();
   }
-  const format = parseFormat(meta.get(META.format));
+  const format = parseFormat(snapshot(tables, () => meta.get(META.format)));
   if (format?.name !== FORMAT_NAME) {
     throw new StoreRefusedError(`${directory} does not hold an etask store, or it is damaged.`);
   }

@@ -1,5 +1,6 @@
 import { type Database, open, type RootDatabase } from "lmdb";
 import { KEY_BYTES_MAX } from "../limits.ts";
+import { insideExitGate } from "./exit-gate.ts";
 
 /**
  * The LMDB file and its tables, and the only two ways to touch them: {@link snapshot} and
@@ -14,6 +15,7 @@ import { KEY_BYTES_MAX } from "../limits.ts";
  *   file from reusing pages, so it is dropped before and after each read.
  * - **Callbacks of transactions return nothing.** `put` returns a thenable, and a transaction whose
  *   callback returns one stays open, holding the lock of all processes.
+ * - **A thread that is stopped within a transaction hangs**, with the lock: see `exit-gate.ts`.
  * - **Cursors do not survive writes.** Inside a transaction a range is read to its end, then changed.
  * - **Threads of one process share the map**, so it is made large at once: growing it maps the file
  *   anew below the feet of the other threads. The size is address space, not disk or memory.
@@ -71,14 +73,14 @@ export function openRoot(directory: string): RootDatabase<Buffer, string> {
 /** Opens the tables, creating those that are missing. */
 export function openTables(root: RootDatabase<Buffer, string>): Tables {
   const text = { encoding: "binary", keyEncoder: textKeys } as const;
-  return {
+  return insideExitGate(() => ({
     root,
     entries: root.openDB<Buffer, string>("entries", text),
     log: root.openDB<Buffer, Buffer>("log", { encoding: "binary", keyEncoding: "binary" }),
     leases: root.openDB<Buffer, string>("leases", text),
     attached: root.openDB<Buffer, string>("attached", text),
     meta: root.openDB<Buffer, string>("meta", text),
-  };
+  }));
 }
 
 /** Runs `read` on one state of the store: the newest at the moment of the call. */
@@ -113,13 +115,15 @@ export function transaction<T extends object>({ root }: Tables, write: () => T):
   let phase: TransactionPhase = "begin";
   let result: T | undefined;
   try {
-    root.transactionSync(() => {
-      // The binding ignores a failure to begin, and goes on without a transaction.
-      if (root.getWriteTxnId() === 0) throw new Error("LMDB could not begin a transaction.");
-      phase = "body";
-      result = write();
-      phase = "commit";
-    });
+    insideExitGate(() =>
+      root.transactionSync(() => {
+        // The binding ignores a failure to begin, and goes on without a transaction.
+        if (root.getWriteTxnId() === 0) throw new Error("LMDB could not begin a transaction");
+        phase = "body";
+        result = write();
+        phase = "commit";
+      }),
+    );
   } catch (error) {
     throw new TransactionError(phase, error);
   }

@@ -11,7 +11,8 @@ const FIRST_REVISION: Revision = 1;
 const BATCH_EVENTS_MAX = 1_000;
 
 /**
- * Every key at every revision since the last compaction: a multi-version map and the log of changes.
+ * Every key at every revision since the last compaction: a multi-version map and the log of
+ * changes.
  *
  * The newest entries are kept apart from past ones, so that reading them never visits what was
  * deleted. Revisions have no gaps, so a revision's place in the log is arithmetic.
@@ -90,7 +91,9 @@ export class History {
     return { revision, events };
   }
 
-  /** Forgets what only reads below `revision` could see. Repeating it, or going back, does nothing. */
+  /**
+   * Forgets what only reads below `revision` could see. Repeating it, or going back, does nothing.
+   */
   compact(revision: Revision): void {
     if (revision <= this.#compacted) return;
     this.#compacted = revision;

@@ -12,7 +12,8 @@ interface LeaseRecord {
 /**
  * The living leases and the keys attached to each.
  *
- * A lease lives until `onEnd` was called for it, however late its timer fires: expiry is never early.
+ * A lease lives until `onEnd` was called for it, however late its timer fires: expiry is never
+ * early.
  */
 export class LeaseBook {
   readonly #clock: Clock;

@@ -21,6 +21,7 @@ import { MemoryStore } from "./memory-store.ts";
 /** Called with each new revision, at once and before anything else runs. */
 export type ChangeListener = (batch: WatchBatch) => void;
 
+/** What a memory storage lives on. */
 export interface MemoryStorageOptions {
   /** Decides when leases expire. Default: the real clock. */
   readonly clock?: Clock;
@@ -29,8 +30,8 @@ export interface MemoryStorageOptions {
 /**
  * What a store holds, in memory: several clients may be opened on one storage.
  *
- * Everything happens at once, in the call itself, so a program on an injected clock runs the same way
- * each time. It lives in this thread alone and is gone with it.
+ * Everything happens at once, in the call itself, so a program on an injected clock runs the same
+ * way each time. It lives in this thread alone and is gone with it.
  */
 export class MemoryStorage {
   readonly #history = new History();

@@ -81,8 +81,8 @@ export class MemoryStore implements Store {
   }
 
   /**
-   * Waits for the range's next change; `undefined` when the watch or the store ends first. The change
-   * is taken as it happens, so a compaction right after it cannot lose it.
+   * Waits for the range's next change; `undefined` when the watch or the store ends first. The
+   * change is taken as it happens, so a compaction right after it cannot lose it.
    */
   async #nextChange(
     range: KeyRange,

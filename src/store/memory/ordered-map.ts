@@ -6,8 +6,8 @@ const CHUNK_KEYS_MAX = 512;
 /**
  * A map from text to values whose keys are also kept in order, for ranges.
  *
- * Values sit in a hash map; the order is a list of sorted chunks, found by binary search. An insertion
- * moves at most one chunk's keys, so a hundred thousand keys cost no more than a few.
+ * Values sit in a hash map; the order is a list of sorted chunks, found by binary search. An
+ * insertion moves at most one chunk's keys, so a hundred thousand keys cost no more than a few.
  */
 export class OrderedMap<Value> {
   readonly #values = new Map<string, Value>();

@@ -1,0 +1,107 @@
+/**
+ * `npm run demo [-- --store URL] [--keep]`: a control plane for a small fleet, end to end.
+ *
+ * This process builds the fleet in a fresh folder, plays its machines, starts two workers and a
+ * producer, and shows what the store says is going on. Half-way it kills one worker with SIGKILL. At
+ * the end it compares what was recorded, and the fleet's files, with the plan.
+ *
+ * Exit codes: 0 all as planned, 1 not so, 2 wrong arguments, 3 the store cannot be used, 128 and the
+ * signal's number when it was interrupted. No child outlives it.
+ */
+import { mkdtemp, rm } from "node:fs/promises";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { type App, createApp, isEtaskError } from "etask";
+import { FleetRun } from "./fleet-run.ts";
+import { Screen } from "./screen.ts";
+
+const USAGE = `Usage: npm run demo [-- [--store URL] [--keep]]
+
+  --store URL  where the tasks are: embedded:DIRECTORY, etcd://HOST:PORT or etcds://HOST:PORT.
+               Default: an embedded store in a fresh folder.
+  --keep       leaves the folder and the tasks where they are, to look at.`;
+const TIMEOUT_MS = 180_000;
+
+/** Ends the demo with an exit code and a message. */
+class Refusal extends Error {
+  readonly exitCode: number;
+
+  constructor(exitCode: number, message: string) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+function readArguments(): { readonly store: string | undefined; readonly keep: boolean } {
+  try {
+    const { values } = parseArgs({
+      options: {
+        store: { type: "string" },
+        keep: { type: "boolean", default: false },
+        help: { type: "boolean", short: "h", default: false },
+      },
+    });
+    if (values.help) throw new Refusal(0, USAGE);
+    if (values.store === "memory:") {
+      throw new Refusal(2, "memory: is within one process; the demo has four.");
+    }
+    return { store: values.store, keep: values.keep };
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    throw new Refusal(2, `${(error as Error).message}\n\n${USAGE}`);
+  }
+}
+
+async function openApp(store: string): Promise<App> {
+  try {
+    return await createApp({ store });
+  } catch (error) {
+    if (!isEtaskError(error)) throw error;
+    const wrongUrl = error.code === "STORE_URL" || error.code === "INVALID_OPTIONS";
+    throw new Refusal(wrongUrl ? 2 : 3, `The store cannot be used: ${error.message}`);
+  }
+}
+
+/** Aborts at a signal, or when the demo takes too long. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(signal, () => {
+      controller.abort(new Refusal(128 + constants.signals[signal], `Interrupted by ${signal}.`));
+    });
+  }
+  const over = () =>
+    controller.abort(new Refusal(1, `The demo was not done after ${TIMEOUT_MS / 1_000} s.`));
+  setTimeout(over, TIMEOUT_MS).unref();
+  return controller.signal;
+}
+
+async function main(): Promise<void> {
+  const { store, keep } = readArguments();
+  const interrupted = interruption();
+  const directory = await mkdtemp(join(tmpdir(), "etask-demo-"));
+  const screen = new Screen(process.stdout, process.env);
+  try {
+    const url = store ?? `embedded:${join(directory, "store")}`;
+    await using app = await openApp(url);
+    await using run = new FleetRun({ app, url, directory, screen, keep });
+    const findings = await run.run(interrupted);
+    if (findings.length > 0) throw new Refusal(1, `Not as planned:\n  ${findings.join("\n  ")}`);
+  } finally {
+    screen.close();
+    if (!keep) await rm(directory, { recursive: true, force: true });
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  if (error instanceof Refusal) {
+    (error.exitCode === 0 ? console.log : console.error)(error.message);
+    process.exitCode = error.exitCode;
+  } else {
+    console.error(error);
+    process.exitCode = 1;
+  }
+}

@@ -1,0 +1,201 @@
+import { type Command, Option } from "commander";
+import type { App } from "../../app.ts";
+import type { TaskChange } from "../../backend/watch-tasks.ts";
+import { keyRange } from "../../store/range.ts";
+import type { Revision } from "../../store/store.ts";
+import { TaskNotFoundError } from "../../task/failure.ts";
+import { META_KEY } from "../../task/keyspace.ts";
+import { requireId } from "../../task/names.ts";
+import { TASK_STATES, type TaskState } from "../../task/state.ts";
+import type { TaskView } from "../../task/view.ts";
+import { wholeNumber } from "../arguments.ts";
+import { type Cli, type GlobalOptions, withApp } from "../cli.ts";
+import { reportFailure } from "../failure.ts";
+import { ageText, printable } from "../output.ts";
+import { catchStopSignals } from "../stop-signal.ts";
+
+interface ListArguments extends GlobalOptions {
+  readonly prefix?: string;
+  readonly state?: TaskState;
+  readonly limit?: string;
+  readonly cursor?: string;
+}
+
+interface WatchArguments extends GlobalOptions {
+  readonly prefix?: string;
+  readonly after?: string;
+}
+
+const LIST_EXAMPLES = `
+Examples:
+  $ etask tasks list --prefix node-7/ --state failed
+  $ etask tasks list --limit 1000 --json | jq -r .id
+`;
+
+const GET_EXAMPLES = `
+Example:
+  $ etask tasks get node-7/01J1RXAMZZ8M0S2T0V7Y6C2W5N
+`;
+
+const WATCH_EXAMPLES = `
+One line for each change, in order, without gaps, until SIGINT or SIGTERM; then it says
+from which revision another watch goes on. Several changes may share a revision.
+
+Examples:
+  $ etask tasks watch --prefix node-7/
+  $ etask tasks watch --after 1042 --json
+`;
+
+const REMOVE_EXAMPLES = `
+Removes tasks that wait or have ended; a running task is left alone.
+
+Example:
+  $ etask tasks remove node-7/01J1RXAMZZ8M0S2T0V7Y6C2W5N
+`;
+
+/** Adds `etask tasks` with its subcommands. */
+export function addTasks(program: Command, cli: Cli): void {
+  const tasks = program
+    .command("tasks")
+    .summary("list, show, watch and remove tasks")
+    .description("Shows what became of tasks, and removes them.")
+    .addHelpText("after", "\nExample:\n  $ etask tasks list --state failed\n");
+  tasks
+    .command("list")
+    .description("Lists tasks in the order of their ids.")
+    .option("--prefix <prefix>", "only ids that begin with this")
+    .addOption(new Option("--state <state>", "only tasks in this state").choices(TASK_STATES))
+    .option("--limit <n>", "at most this many, 1 to 1000 (default: 100)")
+    .option("--cursor <id>", "go on after this id")
+    .addHelpText("after", LIST_EXAMPLES)
+    .action((_options, command: Command) => list(cli, command.optsWithGlobals<ListArguments>()));
+  tasks
+    .command("get")
+    .description("Shows one task with everything that is known of it.")
+    .argument("<id>", "the task's id")
+    .addHelpText("after", GET_EXAMPLES)
+    .action((id: string, _options, command: Command) =>
+      get(cli, id, command.optsWithGlobals<GlobalOptions>()),
+    );
+  tasks
+    .command("watch")
+    .description("Shows changes of tasks as they happen.")
+    .option("--prefix <prefix>", "only ids that begin with this")
+    .option("--after <revision>", "changes after this revision (default: from now on)")
+    .addHelpText("after", WATCH_EXAMPLES)
+    .action((_options, command: Command) => watch(cli, command.optsWithGlobals<WatchArguments>()));
+  tasks
+    .command("remove")
+    .description("Removes tasks with all that is known of them.")
+    .argument("<ids...>", "the tasks' ids")
+    .addHelpText("after", REMOVE_EXAMPLES)
+    .action((ids: readonly string[], _options, command: Command) =>
+      remove(cli, ids, command.optsWithGlobals<GlobalOptions>()),
+    );
+}
+
+async function list(cli: Cli, { prefix, state, limit, cursor, ...global }: ListArguments) {
+  const { output } = cli;
+  const options = {
+    ...(prefix !== undefined && { prefix }),
+    ...(state !== undefined && { state }),
+    ...(limit !== undefined && { limit: wholeNumber("--limit", limit) }),
+    ...(cursor !== undefined && { cursor }),
+  };
+  const page = await withApp(cli, global, (app) => app.backend.list(options));
+  if (output.json) for (const task of page.tasks) output.record(task);
+  else if (page.tasks.length > 0) output.table(...tableOf(page.tasks, cli.clock.now()));
+  else if (page.cursor === undefined) output.note("No tasks.");
+  if (page.cursor === undefined) return;
+  output.note(`There is more: add --cursor ${page.cursor}`, { cursor: page.cursor });
+}
+
+function tableOf(tasks: readonly TaskView[], now: number): [string[], string[][]] {
+  const rows = tasks.map((task) => [
+    task.id,
+    task.name,
+    task.queue,
+    task.state,
+    String(task.attempt),
+    task.progress === undefined ? "-" : `${task.progress.percent}%`,
+    ageText(now - task.createdAt.getTime()),
+  ]);
+  return [["ID", "NAME", "QUEUE", "STATE", "ATTEMPT", "PROGRESS", "AGE"], rows];
+}
+
+async function get(cli: Cli, id: string, global: GlobalOptions): Promise<void> {
+  const task = await withApp(cli, global, (app) => app.backend.get(id));
+  if (!task) throw new TaskNotFoundError(id);
+  if (cli.output.json) cli.output.record(task);
+  else for (const [name, text] of linesOf(task)) cli.output.line(`${name.padEnd(10)}${text}`);
+}
+
+function linesOf({ progress, error, revision, ...task }: TaskView): [string, string][] {
+  const facts: Record<string, unknown> = {
+    ...task,
+    headers: Object.keys(task.headers).length === 0 ? undefined : task.headers,
+    progress: progress && `${progress.percent}%`,
+    detail: progress?.detail,
+    error: error && `${error.name}: ${error.message}${error.code ? ` (${error.code})` : ""}`,
+    revision,
+  };
+  return Object.entries(facts)
+    .filter(([, value]) => value !== undefined)
+    .map(([name, value]) => [name.replace(/At$/, ""), factText(name, value)]);
+}
+
+/** What the handler and the producer chose is shown as JSON, what etask says as it is. */
+function factText(name: string, value: unknown): string {
+  if (value instanceof Date) return value.toISOString();
+  const asJson = ["input", "result", "headers", "detail"].includes(name);
+  return printable(asJson ? JSON.stringify(value) : String(value));
+}
+
+async function watch(cli: Cli, { prefix, after, ...global }: WatchArguments): Promise<void> {
+  const { output } = cli;
+  using stop = catchStopSignals();
+  await withApp(cli, global, async (app) => {
+    let revision =
+      after === undefined ? await currentRevision(app) : wholeNumber("--after", after);
+    output.note(`Watching changes after revision ${revision}.`, { revision });
+    const changes = app.backend.watch({
+      after: revision,
+      signal: stop.signal,
+      ...(prefix !== undefined && { prefix }),
+    });
+    // After the signal the rest of a revision still comes, so that the last one shown is whole.
+    for await (const change of changes) {
+      revision = change.revision;
+      if (output.json) output.record(change);
+      else output.line(changeText(change));
+      await output.flushed();
+    }
+    output.note(`Stopped. Another watch goes on with --after ${revision}`, { revision });
+  });
+}
+
+async function currentRevision({ store }: App): Promise<Revision> {
+  return (await store.range(keyRange(META_KEY), { limit: 1 })).revision;
+}
+
+function changeText({ revision, id, kind, task }: TaskChange): string {
+  const progress = task?.progress ? ` ${task.progress.percent}%` : "";
+  const what = task ? `${task.name}  ${task.state}${progress}` : "";
+  return printable(`${revision}  ${kind.padEnd(8)}  ${id}  ${what}`.trimEnd());
+}
+
+async function remove(cli: Cli, ids: readonly string[], global: GlobalOptions): Promise<void> {
+  const { output } = cli;
+  for (const id of ids) requireId(id);
+  await withApp(cli, global, async (app) => {
+    for (const id of ids) {
+      try {
+        if (!(await app.backend.remove(id))) throw new TaskNotFoundError(id);
+        if (output.json) output.record({ id, removed: true });
+        else output.line(`${id} removed`);
+      } catch (error) {
+        cli.exitCode = Math.max(cli.exitCode, reportFailure(error, output, cli.env));
+      }
+    }
+  });
+}

@@ -1,0 +1,27 @@
+import { type AbortReason, AttemptAbortedError } from "../task/failure.ts";
+
+/**
+ * An abort controller that is made when somebody looks at its signal. Most handlers never do, and
+ * making one for every attempt costs as much as the rest of a short attempt.
+ */
+export class AttemptAbort {
+  #controller: AbortController | undefined;
+  #error: AttemptAbortedError | undefined;
+
+  get aborted(): boolean {
+    return this.#error !== undefined;
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#error) this.#controller.abort(this.#error);
+    return this.#controller.signal;
+  }
+
+  /** Tells the handler to stop, and why. The first reason stays. */
+  abort(reason: AbortReason): void {
+    if (this.#error) return;
+    this.#error = new AttemptAbortedError(reason);
+    this.#controller?.abort(this.#error);
+  }
+}
