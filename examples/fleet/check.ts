@@ -1,17 +1,26 @@
 /** The demo's own check: what was recorded, and what became of the files, is what was planned. */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Backend, TaskView } from "etask";
+import type { Backend, TaskState, TaskView } from "etask";
 import { readImage } from "./disk-image.ts";
 import type { FleetState } from "./fleet-state.ts";
 import { NODES, readText, sha256 } from "./machines.ts";
 import { everyTask, type Plan } from "./plan.ts";
 
-/** All tasks whose id begins with `prefix`. */
-export async function allTasks(backend: Backend, prefix: string): Promise<TaskView[]> {
+/** All tasks whose id begins with `prefix`, or those of them that are in one state. */
+export async function allTasks(
+  backend: Backend,
+  prefix: string,
+  state?: TaskState,
+): Promise<TaskView[]> {
   const tasks: TaskView[] = [];
   for (let cursor: string | undefined; ; ) {
-    const page = await backend.list({ prefix, limit: 1_000, ...(cursor ? { cursor } : undefined) });
+    const page = await backend.list({
+      prefix,
+      limit: 1_000,
+      ...(state ? { state } : undefined),
+      ...(cursor ? { cursor } : undefined),
+    });
     tasks.push(...page.tasks);
     if (page.cursor === undefined) return tasks;
     cursor = page.cursor;
@@ -46,7 +55,7 @@ export function recordFindings({ plan, tasks, fleet, settled }: Outcome): readon
   });
   const known = new Set(planned.map(({ id }) => id));
   const strays = tasks.filter(({ id }) => !known.has(id)).map(({ id }) => `${id} is not planned`);
-  const rescued = [...fleet.jobs.values()].some((job) => job.rescued);
+  const rescued = [...fleet.jobs.values()].some(({ rescue }) => rescue === "running");
   return [...findings, ...strays, ...(rescued ? [] : ["no task was rescued"])];
 }
 

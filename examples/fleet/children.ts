@@ -16,31 +16,31 @@ export interface Message {
 export interface ChildEvents {
   line(text: string): void;
   message(message: Message): void;
-  /** It ended although nobody asked for it. */
-  crashed(how: string): void;
+  /** It ended although nobody asked it to, and not as programs end that have done their work. */
+  failed(how: string): void;
 }
 
 /** A process that runs one of the files beside this one. */
 export class Child {
   readonly #process: ChildProcess;
   readonly #ended: Promise<string>;
-  #expected = false;
+  #asked = false;
 
-  constructor(file: string, args: readonly string[], directory: string, events: ChildEvents) {
-    const path = fileURLToPath(new URL(file, import.meta.url));
-    this.#process = fork(path, args, {
-      env: { ...process.env, FLEET_DIR: directory },
+  constructor(file: string, env: Readonly<Record<string, string>>, events: ChildEvents) {
+    this.#process = fork(fileURLToPath(new URL(file, import.meta.url)), {
+      env: { ...process.env, ...env },
       stdio: ["ignore", "pipe", "pipe", "ipc"],
+      // Ctrl-C goes to all processes of the terminal's group; here the demo decides who ends when.
+      detached: true,
     });
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       if (stream) createInterface({ input: stream }).on("line", (text) => events.line(text));
     }
     this.#process.on("message", (message) => events.message(message as Message));
-    this.#ended = once(this.#process, "exit").then(([code, signal]) =>
-      signal ? `by ${signal}` : `with exit code ${code}`,
-    );
-    this.#ended.then((how) => {
-      if (!this.#expected) events.crashed(how);
+    this.#ended = once(this.#process, "exit").then(([code, signal]) => {
+      const how = signal ? `by ${signal}` : `with exit code ${code}`;
+      if (code !== 0 && !this.#asked) events.failed(how);
+      return how;
     });
   }
 
@@ -48,15 +48,15 @@ export class Child {
     return this.#process.pid;
   }
 
-  /** Waits for the end that is now expected; resolves to how it ended. */
+  /** Resolves when the process has ended, to how it did. */
   ended(): Promise<string> {
-    this.#expected = true;
     return this.#ended;
   }
 
   /** Sends a signal and waits for the end. Nothing happens to a process that has ended. */
   end(signal: NodeJS.Signals): Promise<string> {
+    this.#asked = true;
     this.#process.kill(signal);
-    return this.ended();
+    return this.#ended;
   }
 }

@@ -8,13 +8,17 @@
  * Exit codes: 0 all as planned, 1 not so, 2 wrong arguments, 3 the store cannot be used, 128 and the
  * signal's number when it was interrupted. No child outlives it.
  */
+import { channel } from "node:diagnostics_channel";
 import { mkdtemp, rm } from "node:fs/promises";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { type App, createApp, isEtaskError } from "etask";
+import { type App, createApp, type Events, isEtaskError } from "etask";
+import { DemoError } from "./demo-error.ts";
 import { FleetRun } from "./fleet-run.ts";
+import type { Note } from "./fleet-state.ts";
 import { Screen } from "./screen.ts";
+import { noteLines } from "./view.ts";
 
 const USAGE = `Usage: npm run demo [-- [--store URL] [--keep]]
 
@@ -22,16 +26,6 @@ const USAGE = `Usage: npm run demo [-- [--store URL] [--keep]]
                Default: an embedded store in a fresh folder.
   --keep       leaves the folder and the tasks where they are, to look at.`;
 const TIMEOUT_MS = 180_000;
-
-/** Ends the demo with an exit code and a message. */
-class Refusal extends Error {
-  readonly exitCode: number;
-
-  constructor(exitCode: number, message: string) {
-    super(message);
-    this.exitCode = exitCode;
-  }
-}
 
 function readArguments(): { readonly store: string | undefined; readonly keep: boolean } {
   try {
@@ -42,24 +36,29 @@ function readArguments(): { readonly store: string | undefined; readonly keep: b
         help: { type: "boolean", short: "h", default: false },
       },
     });
-    if (values.help) throw new Refusal(0, USAGE);
+    if (values.help) throw new DemoError(0, USAGE);
     if (values.store === "memory:") {
-      throw new Refusal(2, "memory: is within one process; the demo has four.");
+      throw new DemoError(2, "memory: is within one process; the demo has four.");
     }
     return { store: values.store, keep: values.keep };
   } catch (error) {
-    if (error instanceof Refusal) throw error;
-    throw new Refusal(2, `${(error as Error).message}\n\n${USAGE}`);
+    if (error instanceof DemoError) throw error;
+    throw new DemoError(2, `${(error as Error).message}\n\n${USAGE}`);
   }
 }
 
-async function openApp(store: string): Promise<App> {
+async function openApp(store: string, screen: Screen): Promise<App> {
+  channel("etask:store:hazard").subscribe((event) => {
+    const { version, hazard } = event as Events["etask:store:hazard"];
+    const note: Note = { kind: "warning", text: `etcd ${version}: ${hazard}` };
+    for (const line of noteLines(0, note, screen.look)) screen.log(line);
+  });
   try {
     return await createApp({ store });
   } catch (error) {
     if (!isEtaskError(error)) throw error;
     const wrongUrl = error.code === "STORE_URL" || error.code === "INVALID_OPTIONS";
-    throw new Refusal(wrongUrl ? 2 : 3, `The store cannot be used: ${error.message}`);
+    throw new DemoError(wrongUrl ? 2 : 3, `The store cannot be used: ${error.message}`);
   }
 }
 
@@ -68,11 +67,11 @@ function interruption(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      controller.abort(new Refusal(128 + constants.signals[signal], `Interrupted by ${signal}.`));
+      controller.abort(new DemoError(128 + constants.signals[signal], `Interrupted by ${signal}.`));
     });
   }
   const over = () =>
-    controller.abort(new Refusal(1, `The demo was not done after ${TIMEOUT_MS / 1_000} s.`));
+    controller.abort(new DemoError(1, `The demo was not done after ${TIMEOUT_MS / 1_000} s.`));
   setTimeout(over, TIMEOUT_MS).unref();
   return controller.signal;
 }
@@ -84,10 +83,10 @@ async function main(): Promise<void> {
   const screen = new Screen(process.stdout, process.env);
   try {
     const url = store ?? `embedded:${join(directory, "store")}`;
-    await using app = await openApp(url);
+    await using app = await openApp(url, screen);
     await using run = new FleetRun({ app, url, directory, screen, keep });
     const findings = await run.run(interrupted);
-    if (findings.length > 0) throw new Refusal(1, `Not as planned:\n  ${findings.join("\n  ")}`);
+    if (findings.length > 0) throw new DemoError(1, `Not as planned:\n  ${findings.join("\n  ")}`);
   } finally {
     screen.close();
     if (!keep) await rm(directory, { recursive: true, force: true });
@@ -97,7 +96,7 @@ async function main(): Promise<void> {
 try {
   await main();
 } catch (error) {
-  if (error instanceof Refusal) {
+  if (error instanceof DemoError) {
     (error.exitCode === 0 ? console.log : console.error)(error.message);
     process.exitCode = error.exitCode;
   } else {

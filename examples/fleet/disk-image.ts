@@ -53,9 +53,7 @@ export async function* readImage(path: string): AsyncGenerator<BlockStep, void> 
       const bytes = await readBlock(file, block);
       const [expected, found] = [bytes.readUInt32BE(4), crc32(bytes.subarray(HEAD_BYTES))];
       if (bytes.readUInt32BE(0) !== block || expected !== found) {
-        throw new Error(
-          `block ${block} of ${blocks} is damaged: checksum ${hex(found)}, expected ${hex(expected)}`,
-        );
+        throw new Error(`damaged block ${block}, CRC ${hex(found)} not ${hex(expected)}`);
       }
       yield { block: block + 1, blocks, bytes };
     }

@@ -15,8 +15,8 @@ export interface Job {
   step: string;
   /** Its worker was killed while it ran. */
   lost: boolean;
-  /** It was lost and runs again. */
-  rescued: boolean;
+  /** It was lost and is in its queue again, or runs again. */
+  rescue: "none" | "queued" | "running";
   /** How often a final state was recorded: once, if all is well. */
   ends: number;
   /** Milliseconds that the last attempt took. */
@@ -41,17 +41,15 @@ export class FleetState {
   killed = "";
   readonly #total: number;
   readonly #names = new Map<string, string>();
-  readonly #slots: number;
 
-  constructor(total: number, slots: number) {
+  constructor(total: number, workers: readonly string[], slots: number) {
     this.#total = total;
-    this.#slots = slots;
+    for (const name of workers) this.rows.set(name, Array.from({ length: slots }));
   }
 
   /** A worker process registered under `id`. It may do so again, after it lost its lease. */
   workerStarted(name: string, id: string): void {
     this.#names.set(id, name);
-    if (!this.rows.has(name)) this.rows.set(name, Array.from({ length: this.#slots }));
   }
 
   /** The worker is dead; these are the tasks it was running. */
@@ -81,12 +79,17 @@ export class FleetState {
     return this.#total;
   }
 
-  /** Whether half of the long work is done and the worker has a good part of a task behind it. */
+  /**
+   * Whether the long work is half-way and the worker is in the middle of some of it: of much, or, when
+   * that does not come to pass, of some.
+   */
   isHalfWay(worker: string): boolean {
     const long = [...this.jobs.values()].filter(({ kind }) => kind === "disk.format");
-    const done = long.reduce((sum, job) => sum + (job.ends > 0 ? 100 : job.percent), 0);
+    const sum = long.reduce((total, job) => total + (job.ends > 0 ? 100 : job.percent), 0);
+    const done = sum / Math.max(1, long.length);
     const mine = long.filter((job) => job.state === "running" && job.worker === worker);
-    return done >= 45 * long.length && mine.some(({ percent }) => percent >= 30);
+    const wanted = done < 60 ? 3 : 1;
+    return done >= 40 && mine.length >= wanted && mine.some(({ percent }) => percent >= 30);
   }
 
   /** Takes in one change; returns what is worth telling. `now` is for "again in …". */
@@ -121,7 +124,7 @@ export class FleetState {
       percent: 0,
       step: "",
       lost: false,
-      rescued: false,
+      rescue: "none",
       ends: 0,
       tookMs: 0,
     };
@@ -150,15 +153,15 @@ export class FleetState {
     const why = task.error?.message ?? "";
     switch (job.state) {
       case "running":
-        if (!job.lost || job.rescued) return undefined;
-        job.rescued = true;
+        if (!job.lost || job.rescue === "running") return undefined;
+        job.rescue = "running";
         return {
           kind: "rescue",
           text: `${what} picked up by ${job.worker}, attempt ${job.attempt}`,
         };
       case "scheduled": {
         const pause = seconds(Math.max(0, Number(task.dueAt) - now));
-        const text = `${what} attempt ${job.attempt} failed: ${why}; again in ${pause}`;
+        const text = `${what} failed, again in ${pause}: ${why}`;
         return { kind: "warning", text };
       }
       case "succeeded":
@@ -169,6 +172,7 @@ export class FleetState {
         job.tookMs = Number(task.finishedAt) - Number(task.startedAt);
         return endNote(job, what, why);
       case "pending":
+        if (job.lost && job.rescue === "none") job.rescue = "queued";
         return undefined;
     }
   }
@@ -178,7 +182,10 @@ function endNote(job: Job, what: string, why: string): Note | undefined {
   if (job.state !== "succeeded") return { kind: "bad", text: `${what} ${job.state}: ${why}` };
   if (job.kind === BULK_KIND) return undefined;
   const tries = job.attempt > 1 ? `, attempt ${job.attempt}` : "";
-  return { kind: "good", text: `${what} succeeded on ${job.worker}${tries}, ${seconds(job.tookMs)}` };
+  return {
+    kind: "good",
+    text: `${what} succeeded on ${job.worker}${tries}, ${seconds(job.tookMs)}`,
+  };
 }
 
 /** Milliseconds as people read them: `3.4 s`. */

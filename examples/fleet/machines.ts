@@ -69,10 +69,7 @@ export async function runMachines(directory: string, signal: AbortSignal): Promi
  *
  * @throws Error when the mirror drops the connection, which it does after {@link CONNECTION_BYTES}.
  */
-export async function* download(
-  from: number,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer, void> {
+export async function* download(from: number, signal: AbortSignal): AsyncGenerator<Buffer, void> {
   const path = fleetPath("mirror", "system.pkg");
   let sent = 0;
   for await (const chunk of createReadStream(path, { start: from, highWaterMark: CHUNK_BYTES })) {
@@ -80,7 +77,7 @@ export async function* download(
     yield chunk;
     sent += chunk.length;
     if (sent >= CONNECTION_BYTES && from + sent < PACKAGE_BYTES) {
-      throw new Error(`the mirror dropped the connection after ${sent / 1_024} KiB`);
+      throw new Error(`connection lost after ${sent / 1_024} KiB`);
     }
   }
 }

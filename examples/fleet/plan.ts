@@ -22,7 +22,7 @@ export interface Plan {
   readonly messages: readonly Planned<{ node: Node; text: string }>[];
 }
 
-const NEW_DISKS = ["sdc", "sdd", "sde"];
+const NEW_DISKS = ["sdc", "sdd", "sde", "sdf"];
 const MESSAGES = 200;
 
 /** The plan of the run whose task ids begin with `run` and whose queue has the same name. */

@@ -10,15 +10,17 @@ import {
   upgradeNode,
 } from "./tasks.ts";
 
-const [store = "", run = ""] = process.argv.slice(2);
+/** Begins the ids of this run's tasks, and is their queue. */
+const run = process.env.FLEET_RUN ?? "fleet";
 const queue = run;
-process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
 
-await using app = await createApp({ store, tasks: fleetTasks });
+process.once("disconnect", () => process.exit(1));
+process.channel?.unref();
+
+await using _app = await createApp({ tasks: fleetTasks });
 const handles = await enqueueAll();
 const settled = await Promise.all(handles.map(async (handle) => [handle.id, await end(handle)]));
 process.send?.({ settled: Object.fromEntries(settled) });
-process.disconnect?.();
 
 async function enqueueAll(): Promise<TaskHandle[]> {
   const startedAt = performance.now();

@@ -48,7 +48,9 @@ export class Screen {
     const { look } = this;
     const fits = panel.slice(0, Math.max(0, this.#out.rows - 1));
     const lines = fits.map((line) => `${textOf(line, look)}${CLEAR_LINE}`);
-    this.#out.write(`${SYNC[0]}${this.#home()}${this.#takeLog()}${lines.join("\n")}${CLEAR_BELOW}${SYNC[1]}`);
+    this.#out.write(
+      `${SYNC[0]}${this.#home()}${this.#takeLog()}${lines.join("\n")}${CLEAR_BELOW}${SYNC[1]}`,
+    );
     this.#drawn = fits.map((line) => widthOf(line, look));
   }
 
@@ -62,7 +64,10 @@ export class Screen {
   /** Back to the first column of the panel's first line, also when the window became narrower. */
   #home(): string {
     const { columns } = this.look;
-    const rows = this.#drawn.reduce((sum, width) => sum + Math.max(1, Math.ceil(width / columns)), 0);
+    const rows = this.#drawn.reduce(
+      (sum, width) => sum + Math.max(1, Math.ceil(width / columns)),
+      0,
+    );
     return rows > 1 ? `\r\x1b[${rows - 1}A` : "\r";
   }
 

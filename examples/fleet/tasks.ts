@@ -105,6 +105,8 @@ export const rebootNode = defineTask({
  */
 export const upgradeNode = defineTask({
   name: "node.upgrade",
+  // A retry waits behind everything of its priority that was there before.
+  priority: 7,
   input: z.object({ node }),
   progress,
   retry: { attempts: 10, backoff: "exponential", delay: "600ms", max: "3s" },

@@ -59,17 +59,33 @@ export function textOf(line: Line, { columns, colours }: Look): string {
     .trimEnd();
 }
 
-/** A line of the log: when, who, what. */
-export function noteLine(ms: number, { kind, text }: Note): Line {
+/** A note for the log: when, and what, wrapped between words to the width. */
+export function noteLines(ms: number, { kind, text }: Note, { columns }: Look): readonly Line[] {
   const style = NOTE_STYLES[kind];
-  const when: Span = { text: `${seconds(ms).padStart(7)}  `, style: "dim" };
-  return [when, style ? { text, style } : { text }];
+  const when = `${seconds(ms).padStart(7)}  `;
+  return wrapped(text, Math.max(20, columns - when.length)).map((piece, index) => [
+    { text: index === 0 ? when : " ".repeat(when.length), style: "dim" },
+    style ? { text: piece, style } : { text: piece },
+  ]);
+}
+
+function wrapped(text: string, columns: number): readonly string[] {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const line = lines.at(-1);
+    const longer = line ? `${line} ${word}` : word;
+    if (line && longer.length > columns) lines.push(word);
+    else lines[lines.length - 1] = longer;
+  }
+  return lines;
 }
 
 /** Counts in one line, for where no panel can be drawn. */
 export function statusNote(fleet: FleetState): Note {
-  const counts = STATES.map((state) => `${fleet.count(state)} ${state}`).join(", ");
-  return { kind: "plain", text: `${fleet.ended} of ${fleet.total} done: ${counts}` };
+  const counts = STATES.map((state) => ({ state, count: fleet.count(state) }));
+  const some = counts.filter(({ count }) => count > 0);
+  const text = some.map(({ state, count }) => `${count} ${state}`).join(", ");
+  return { kind: "plain", text: `${fleet.ended} of ${fleet.total} done: ${text}` };
 }
 
 /** The live panel. Its height stays the same, whatever happens. */
@@ -105,7 +121,7 @@ function clock(ms: number): readonly Span[] {
 }
 
 function jobRow(worker: string, job: Job, look: Look): Line {
-  const dead = job.lost && !job.rescued;
+  const dead = job.lost && job.rescue === "none";
   const again = job.attempt > 1 ? `#${job.attempt} ` : "";
   const step = dead ? "its worker was killed" : `${again}${job.step}`;
   return row(worker, job.kind, job.name, job.percent, step, look, dead ? "red" : "cyan");
@@ -155,7 +171,12 @@ export function summaryLines(fleet: FleetState): readonly Line[] {
   const jobs = [...fleet.jobs.values()];
   const kinds = [...new Set(jobs.map(({ kind }) => kind))].sort();
   const heads = ["", "tasks", "succeeded", "failed", "attempts", "rescued", "mean time"];
-  const body = kinds.map((kind) => cells(kind, jobs.filter((job) => job.kind === kind)));
+  const body = kinds.map((kind) =>
+    cells(
+      kind,
+      jobs.filter((job) => job.kind === kind),
+    ),
+  );
   const sum = cells("all", jobs);
   return [
     [{ text: tableRow(heads), style: "bold" }],
@@ -174,11 +195,11 @@ function cells(name: string, jobs: readonly Job[]): readonly string[] {
     count(({ state }) => state === "succeeded"),
     count(({ state }) => state === "failed"),
     String(sum(({ attempt }) => attempt)),
-    count(({ rescued }) => rescued),
+    count(({ rescue }) => rescue === "running"),
     `${(mean / 1_000).toFixed(2)} s`,
   ];
 }
 
 function tableRow([name = "", ...rest]: readonly string[]): string {
-  return ` ${name.padEnd(14)}${rest.map((cell) => cell.padStart(10)).join("")}`;
+  return `${name.padEnd(14)}${rest.map((cell) => cell.padStart(11)).join("")}`;
 }

@@ -1,21 +1,23 @@
 /** A worker process of the demo. SIGTERM stops it; so does the end of the process that began it. */
 import { channel } from "node:diagnostics_channel";
-import { createApp } from "etask";
+import { createApp, type Events } from "etask";
 import { fleetTasks } from "./tasks.ts";
 
-const [store = "", queue = ""] = process.argv.slice(2);
+/** The queue of this run; the store is named by ETASK_STORE, the fleet's folder by FLEET_DIR. */
+const queue = process.env.FLEET_RUN ?? "fleet";
 
 channel("etask:worker:started").subscribe((event) => {
-  const { worker } = event as { worker: string };
+  const { worker } = event as Events["etask:worker:started"];
   process.send?.({ worker });
 });
 channel("etask:loop:failed").subscribe((event) => {
-  const { loop, error } = event as { loop: string; error: unknown };
+  const { loop, error } = event as Events["etask:loop:failed"];
   console.error(`${loop}: ${error}`);
 });
-process.once("disconnect", () => process.kill(process.pid, "SIGKILL"));
+process.once("disconnect", () => process.exit(1));
+process.channel?.unref();
 
-await using app = await createApp({ store, tasks: fleetTasks });
+await using app = await createApp({ tasks: fleetTasks });
 await using worker = app.createWorker({
   queues: [queue],
   concurrency: 4,

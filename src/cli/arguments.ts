@@ -72,11 +72,15 @@ async function readAll(what: string, stream: AsyncIterable<Uint8Array | string>)
   for await (const chunk of stream) {
     bytes += chunk.length;
     if (bytes > INPUT_BYTES_MAX) {
-      throw new InvalidOptionsError(`The input from ${what} has more than ${INPUT_BYTES_MAX} bytes.`);
+      throw new InvalidOptionsError(
+        `The input from ${what} has more than ${INPUT_BYTES_MAX} bytes.`,
+      );
     }
     chunks.push(Buffer.from(chunk));
   }
-  return Buffer.concat(chunks).toString("utf8").replace(/^\ufeff/, "");
+  return Buffer.concat(chunks)
+    .toString("utf8")
+    .replace(/^\ufeff/, "");
 }
 
 function parseInput(from: string, text: string): unknown {

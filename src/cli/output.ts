@@ -129,7 +129,7 @@ export interface ErrorFacts {
 
 /** Text without control characters, on one line. */
 export function printable(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) =>
+  return text.replace(/[\p{Cc}\p{Zl}\p{Zp}]/gu, (character) =>
     character === "\n" || character === "\t" ? " " : "\ufffd",
   );
 }
@@ -156,7 +156,7 @@ function paintOn(
 /** JSON escapes the lower control characters by itself; a terminal obeys the upper ones, too. */
 function jsonLine(value: unknown): string {
   return (JSON.stringify(value) ?? "null").replace(
-    /[\u007f-\u009f\u2028\u2029]/g,
+    /[\p{Cc}\p{Zl}\p{Zp}]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }

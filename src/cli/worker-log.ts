@@ -84,7 +84,10 @@ function prettyLines(output: Output): DestinationStream {
 export function prettyLine(line: string, output: Output): string {
   const { level, time, msg, pid, hostname, event, ...facts } = JSON.parse(line);
   const clockTime = String(time).slice(11, 23);
-  const label = output.paint(COLOURS[level as Said] ?? "strong", String(level).toUpperCase().padEnd(5));
+  const label = output.paint(
+    COLOURS[level as Said] ?? "strong",
+    String(level).toUpperCase().padEnd(5),
+  );
   const pairs = Object.entries(facts).map(([name, value]) => `${name}=${shownFact(value)}`);
   const text = [printable(String(msg)), output.paint("faint", pairs.join(" "))].filter(Boolean);
   return `${output.paint("faint", clockTime)} ${label} ${text.join("  ")}`;

@@ -24,6 +24,7 @@ export interface Part {
   readonly witness?: string;
 }
 
+/** A condition on one key. No entry has revision 0, so a guard that names it never holds. */
 export type Guard =
   | { readonly key: string; readonly is: "absent" }
   | { readonly key: string; readonly is: "present" }

@@ -1,4 +1,6 @@
+import { isIPv6 } from "node:net";
 import { EtaskError } from "../base/errors.ts";
+import { shown } from "../base/options.ts";
 
 /** A store URL is malformed. The message shows the forms that are allowed; never a password. */
 export class StoreUrlError extends EtaskError {
@@ -35,29 +37,61 @@ export const DEFAULT_NAMESPACE = "etask";
 const FORMS =
   "Store URLs are memory:, embedded:DIRECTORY, etcd://HOST:PORT[,HOST:PORT…][/NAMESPACE] and " +
   "etcds://[USER:PASSWORD@]HOST:PORT…[/NAMESPACE][?ca=FILE&cert=FILE&key=FILE&serverName=NAME].";
-const ETCD = /^(etcds?):\/\/(?:([^@/]*)@)?([^@/?#]+)(?:\/([^?#]*))?(?:\?([^#]*))?$/;
+const ETCD = /^(etcds?):\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^@?#]*))?(?:\?([^#]*))?$/;
 const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/;
 const NAMESPACE = /^[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/;
+const NOT_ENCODED =
+  "user and password must be percent-encoded, with %40 for @, %2F for / and so on";
 const NAMESPACE_LENGTH_MAX = 128;
 const PARAMETERS = ["ca", "cert", "key", "serverName"];
 
 /** @throws StoreUrlError (`STORE_URL`) saying what is wrong with the URL and which forms there are. */
 export function parseStoreUrl(url: string): StoreLocation {
-  if (url === "memory:") return { driver: "memory" };
-  if (url.startsWith("embedded:")) {
-    const directory = url.slice("embedded:".length);
-    if (directory !== "") return { driver: "embedded", directory };
-    throw malformed("embedded: needs a directory, as in embedded:./.etask");
-  }
-  const match = ETCD.exec(url);
-  if (match) return etcdLocation(match);
+  if (typeof url !== "string") throw malformed(`it must be a text; got ${shown(url)}`);
   const scheme = /^[A-Za-z][A-Za-z0-9+.-]*:/.exec(url)?.[0];
-  throw malformed(scheme ? `it begins with ${scheme} and does not fit` : "it has no known scheme");
+  const rest = url.slice(scheme?.length);
+  switch (scheme) {
+    case "memory:":
+      if (rest === "") return { driver: "memory" };
+      throw malformed("memory: takes nothing after it");
+    case "embedded:":
+      if (rest !== "" && !rest.includes("\0")) return { driver: "embedded", directory: rest };
+      throw malformed("embedded: needs a directory, as in embedded:./.etask");
+    case "etcd:":
+    case "etcds:":
+      return parseEtcdUrl(scheme, rest);
+    case undefined:
+      throw malformed("it has no known scheme");
+    default:
+      throw malformed(`it begins with ${shown(scheme)}, which is no scheme of a store`);
+  }
 }
 
-/** The URL as it may be shown or logged: without user and password. */
+/** The URL as it may be shown or logged: without user and password, also when it is malformed. */
 export function redactStoreUrl(url: string): string {
-  return url.replace(/^(etcds?:\/\/)[^@/]*@/, "$1");
+  let userInfo = /^([^:]*:\/\/)[^@/?#]*@/;
+  try {
+    parseStoreUrl(url);
+  } catch {
+    userInfo = /^([^:]*:\/\/).*@/s;
+  }
+  return url.replace(userInfo, "$1");
+}
+
+function parseEtcdUrl(scheme: "etcd:" | "etcds:", rest: string): EtcdLocation {
+  const match = ETCD.exec(scheme + rest);
+  try {
+    if (match) return etcdLocation(match);
+  } catch (error) {
+    if (!mayHoldPassword(rest)) throw error;
+  }
+  if (mayHoldPassword(rest)) throw malformed(NOT_ENCODED);
+  throw malformed(rest.includes("#") ? "it must not hold #" : `${scheme} needs //HOST:PORT`);
+}
+
+/** A stray @ may end a password that was not encoded: then no part of the URL may be shown. */
+function mayHoldPassword(rest: string): boolean {
+  return rest.replace(/^\/\/[^@/?#]*@/, "").includes("@");
 }
 
 function etcdLocation([, scheme, userInfo, hosts, path, query]: RegExpExecArray): EtcdLocation {
@@ -65,12 +99,16 @@ function etcdLocation([, scheme, userInfo, hosts, path, query]: RegExpExecArray)
   if (!NAMESPACE.test(namespace) || namespace.length > NAMESPACE_LENGTH_MAX) {
     throw malformed(
       `the namespace must be words of letters, digits and . _ - joined by "/", at most ` +
-        `${NAMESPACE_LENGTH_MAX} characters; got ${JSON.stringify(namespace)}`,
+        `${NAMESPACE_LENGTH_MAX} characters; got ${shown(namespace)}`,
     );
   }
   const parameters = new URLSearchParams(query ?? "");
-  for (const name of parameters.keys()) {
-    if (!PARAMETERS.includes(name)) throw malformed(`it has an unknown parameter "${name}"`);
+  for (const [name, value] of parameters) {
+    if (!PARAMETERS.includes(name)) throw malformed(`it has an unknown parameter ${shown(name)}`);
+    if (value === "") throw malformed(`the parameter "${name}" is empty`);
+    if (parameters.getAll(name).length > 1) {
+      throw malformed(`the parameter "${name}" is given twice`);
+    }
   }
   if (scheme === "etcd" && query) {
     throw malformed("parameters for TLS need the scheme etcds:");
@@ -94,10 +132,11 @@ function etcdLocation([, scheme, userInfo, hosts, path, query]: RegExpExecArray)
 function endpoint(text: string): { host: string; port: number } {
   const match = HOST.exec(text);
   const port = Number(match?.[2] ?? 2379);
-  if (!match || port < 1 || port > 65_535) {
-    throw malformed(`"${text}" is not HOST:PORT with a port from 1 to 65535`);
+  const host = match?.[1]?.replace(/^\[|\]$/g, "");
+  if (!host || port < 1 || port > 65_535 || (text.startsWith("[") && !isIPv6(host))) {
+    throw malformed(`${shown(text)} is not HOST:PORT with a port from 1 to 65535`);
   }
-  return { host: (match[1] as string).replace(/^\[|\]$/g, ""), port };
+  return { host, port };
 }
 
 function credentials(userInfo: string | undefined): {
@@ -113,7 +152,7 @@ function credentials(userInfo: string | undefined): {
       password: decodeURIComponent(userInfo.slice(colon + 1)),
     };
   } catch {
-    throw malformed("user and password must be percent-encoded");
+    throw malformed(NOT_ENCODED);
   }
 }
 

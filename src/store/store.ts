@@ -32,7 +32,7 @@ export interface Store extends AsyncDisposable {
    */
   readonly url: string | undefined;
 
-  /** The entry at `key` now, or `undefined`. */
+  /** The entry at `key` now, or `undefined`, also for text that no key can be. */
   get(key: string): Promise<Entry | undefined>;
 
   /**
@@ -43,6 +43,7 @@ export interface Store extends AsyncDisposable {
    * narrow at both ends.
    *
    * @throws HistoryLostError (`HISTORY_LOST`) when `revision` was compacted.
+   * @throws StoreUnavailableError (`STORE_UNAVAILABLE`) when the store is not at `revision` yet.
    */
   range(range: KeyRange, options?: RangeOptions): Promise<RangePage>;
 
@@ -70,7 +71,8 @@ export interface Store extends AsyncDisposable {
    *
    * @throws HistoryLostError (`HISTORY_LOST`) when changes after `after` are no longer known (they
    *   were compacted, or the store was restored from a backup): list the range again. A store may
-   *   notice one revision late: with `after` one below the compaction it may deliver or throw.
+   *   notice one revision late: with `after` one below the compaction it may deliver or throw. With
+   *   `after` ahead of the store it may wait, or take the store for restored and throw.
    * @throws StoreClosedError (`STORE_CLOSED`) when the store is closed meanwhile.
    */
   watch(range: KeyRange, options: WatchOptions): AsyncIterable<WatchBatch>;
@@ -121,7 +123,7 @@ export interface Entry {
 export interface RangeOptions {
   /** At most this many entries, from 1 to {@link RANGE_LIMIT_MAX}, which is also the default. */
   readonly limit?: number;
-  /** Read as of this revision instead of now. */
+  /** Read as of this revision, from 1, instead of now. */
   readonly revision?: Revision;
   /** Also count all keys of the range, at the price of visiting each. Default false. */
   readonly count?: boolean;

@@ -180,6 +180,11 @@ export function idOfExpireKey(key: string): string | undefined {
   return /^expire\/\d{12}\/(.+)$/.exec(key)?.[1];
 }
 
+/** `probe/{nonce}`: what a diagnosis writes to see that it can; on a lease. */
+export function probeKey(nonce: string): string {
+  return `probe/${nonce}`;
+}
+
 /** `202611241406`: a minute of UTC as 12 digits. */
 function minuteOf(ms: number): string {
   const minute = Math.floor(ms / 60_000);

@@ -103,8 +103,8 @@ describe("embedded store, several processes", () => {
   test("a process that exits amid its writes ends well and leaves the store intact", async () => {
     await using place = await makeDirectory();
     await using store = await openEmbeddedStore(place);
-    for (let round = 0; round < 12; round++) {
-      await using program = new Program("exit", place.directory, String(round));
+    for (let round = 0; round < 15; round++) {
+      await using program = new Program("exit", place.directory, String(round * 7));
       assert.equal(await program.ended(), 0);
     }
     await assertIntact(store);

@@ -39,13 +39,15 @@ const acts: Readonly<Record<string, (store: EmbeddedStore, args: string[]) => Pr
     };
     await Promise.all(Array.from({ length: 8 }, writer));
   },
-  /** Starts many commits and leaves without waiting, as a program does that calls `process.exit`. */
-  exit: async (store, [name = "e"]) => {
+  /** Leaves amid its writes, as a program does that calls `process.exit`. */
+  exit: async (store, [name = "0"]) => {
     const value = Buffer.alloc(2_000);
-    for (let number = 0; number < 2_000; number++) {
-      store.commit([{ guards: [], writes: [put(`${name}/${number}`, value)] }]).catch(() => {});
-    }
-    await systemClock.sleep(Number(name) % 20);
+    let next = 0;
+    const writer = async () => {
+      for (;;) await store.commit([{ guards: [], writes: [put(`${name}/${next++}`, value)] }]);
+    };
+    for (let caller = 0; caller < 200; caller++) writer().catch(() => {});
+    await systemClock.sleep(50 + Number(name));
     process.exit(0);
   },
   /** Takes a lease, puts a key on it, and goes on without keeping it alive. */

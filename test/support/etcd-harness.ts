@@ -23,7 +23,7 @@ export function etcdOpener(options: EtcdServerOptions): () => Promise<ClockedHar
 }
 
 /** Long for a server beside us, and short where a case waits for a failure. */
-const OPERATION_MS = 3_000;
+const OPERATION_MS = 2_500;
 
 /** A store on `server`. */
 export function openStoreOn(server: EtcdServer): Promise<EtcdStore> {

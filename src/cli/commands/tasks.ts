@@ -155,8 +155,7 @@ async function watch(cli: Cli, { prefix, after, ...global }: WatchArguments): Pr
   const { output } = cli;
   using stop = catchStopSignals();
   await withApp(cli, global, async (app) => {
-    let revision =
-      after === undefined ? await currentRevision(app) : wholeNumber("--after", after);
+    let revision = after === undefined ? await currentRevision(app) : wholeNumber("--after", after);
     output.note(`Watching changes after revision ${revision}.`, { revision });
     const changes = app.backend.watch({
       after: revision,

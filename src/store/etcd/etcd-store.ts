@@ -20,7 +20,7 @@ import { Caller } from "./caller.ts";
 import { Cluster, type EtcdEndpointStatus } from "./cluster.ts";
 import { EndpointPool } from "./endpoints.ts";
 import type { ResolvedEtcdOptions } from "./etcd-options.ts";
-import { leasesOf, partResults, rangePage, rangeRequest, txnRequest } from "./kv.ts";
+import { isLeaseId, leasesOf, partResults, rangePage, rangeRequest, txnRequest } from "./kv.ts";
 import { LeaseKeeper } from "./lease.ts";
 import {
   decodeCompactionResponse,
@@ -95,6 +95,9 @@ export class EtcdStore implements Store {
   }
 
   async get(key: string): Promise<Entry | undefined> {
+    this.#requireOpen();
+    // etcd has no empty key and refuses to look for it.
+    if (key === "") return undefined;
     const { entries } = await this.#range(encodeRangeRequest({ key }), {});
     return entries[0];
   }
@@ -154,12 +157,14 @@ export class EtcdStore implements Store {
   }
 
   async keepAlive(lease: LeaseId): Promise<void> {
-    requireLeaseId(lease);
+    this.#requireOpen();
+    if (!isLeaseId(lease)) throw new LeaseLostError(lease);
     await this.#leases.keepAlive(lease);
   }
 
   async revoke(lease: LeaseId): Promise<void> {
-    requireLeaseId(lease);
+    this.#requireOpen();
+    if (!isLeaseId(lease)) return;
     try {
       await this.#caller.call({
         method: "Lease/LeaseRevoke",
@@ -235,8 +240,8 @@ export class EtcdStore implements Store {
 
   /** A positive 64-bit number; chosen here, so that asking again for the same lease is harmless. */
   #newLeaseId(): LeaseId {
-    const id = BigInt.asUintN(63, BigInt(`0x${this.#random.hex(8)}`));
-    return String(id === 0n ? 1n : id);
+    const id = String(BigInt.asUintN(63, BigInt(`0x${this.#random.hex(8)}`)));
+    return isLeaseId(id) ? id : "1";
   }
 }
 
@@ -244,10 +249,4 @@ export class EtcdStore implements Store {
 function causeOf(error: unknown): VerdictKind | undefined {
   const cause = error instanceof StoreError ? error.cause : undefined;
   return cause instanceof RpcError ? judge(cause).kind : undefined;
-}
-
-/** @throws LeaseLostError (`LEASE_LOST`) for text that no lease of etcd can have. */
-function requireLeaseId(lease: LeaseId): void {
-  const valid = /^[1-9]\d{0,18}$/.test(lease) && BigInt(lease) < 2n ** 63n;
-  if (!valid) throw new LeaseLostError(lease);
 }

@@ -31,6 +31,14 @@ import type {
 /** The smallest key: where a range with an empty start begins. etcd has no empty key. */
 const FIRST_KEY = "\0";
 
+/** An id that no lease gets: what text that cannot be a lease's id is sent as. */
+const UNKNOWN_LEASE: LeaseId = String(2n ** 63n - 1n);
+
+/** Whether `lease` is text that a lease of etcd can have as its id. */
+export function isLeaseId(lease: LeaseId): boolean {
+  return /^[1-9]\d{0,18}$/.test(lease) && BigInt(lease) < BigInt(UNKNOWN_LEASE);
+}
+
 /** Whether no key can lie in `range`. etcd takes some such ranges for "all keys" and refuses others. */
 export function isEmptyRange({ start, end }: KeyRange): boolean {
   return end <= start || end === FIRST_KEY;
@@ -101,16 +109,25 @@ function compareOf(guard: Guard): Compare {
     case "present":
       return { key, target: "CREATE", result: "GREATER", createRevision: 0 };
     case "unchanged":
+      if (guard.modRevision === 0) return never(key);
       return { key, target: "MOD", result: "EQUAL", modRevision: guard.modRevision };
     case "created":
+      if (guard.createRevision === 0) return never(key);
       return { key, target: "CREATE", result: "EQUAL", createRevision: guard.createRevision };
   }
+}
+
+/** No entry has revision 0. etcd takes an absent key's revisions for 0. */
+function never(key: string): Compare {
+  return { key, target: "CREATE", result: "LESS", createRevision: 0 };
 }
 
 function requestOf(write: Write): RequestOp {
   const { key } = write;
   if (write.op === "delete") return { requestDeleteRange: { key } };
-  return { requestPut: { key, value: write.value, lease: write.lease } };
+  const { value, lease } = write;
+  const known = lease === undefined || isLeaseId(lease);
+  return { requestPut: { key, value, lease: known ? lease : UNKNOWN_LEASE } };
 }
 
 /** What became of each part. @throws RangeError when the answer does not fit the request. */

@@ -1,0 +1,95 @@
+import type { EtcdEndpointStatus } from "../../store/etcd/index.ts";
+import type { EtcdLocation } from "../../store/store-url.ts";
+import { error, type Finding, ok, some, warning } from "./finding.ts";
+
+/** What etcd allows a database unless `--quota-backend-bytes` says otherwise. */
+const QUOTA_DEFAULT_BYTES = 2 * 1024 ** 3;
+const QUOTA_SHARE = 0.75;
+const LOOSE_BYTES_MIN = 256 * 1024 ** 2;
+
+/** Asks every server of the cluster about itself. */
+export async function checkEtcd(location: EtcdLocation): Promise<Finding[]> {
+  const { openEtcdStore } = await import("../../store/etcd/index.ts");
+  await using store = await openEtcdStore(location);
+  return etcdFindings(await store.status());
+}
+
+/** What is to be said of a cluster whose servers say this of themselves. */
+export function etcdFindings(servers: readonly EtcdEndpointStatus[]): Finding[] {
+  const findings = servers.flatMap((server) =>
+    server.error === undefined
+      ? [...serverFindings(server), ...spaceFindings(server)]
+      : [
+          warning(
+            "etcd",
+            `${server.endpoint} does not answer: ${server.error}`,
+            "Bring it back; the cluster works while a majority of its members does.",
+          ),
+        ],
+  );
+  return [...findings, ...hazardFindings(servers)];
+}
+
+type Answered = Extract<EtcdEndpointStatus, { readonly error?: undefined }>;
+
+function serverFindings(server: Answered): Finding[] {
+  const { endpoint, version, leader, hasLeader, learner, alarms, errors } = server;
+  if (!hasLeader) {
+    const advice = "A majority of the members must run and reach one another.";
+    return [error("etcd", `${endpoint} knows no leader: nothing can be written.`, advice)];
+  }
+  const role = leader ? "leader" : learner ? "learner" : "follower";
+  const size = `${megabytes(server.dbSizeBytes)} on disk, ${megabytes(server.dbSizeInUseBytes)} in use`;
+  const unexplained = alarms.some((alarm) => alarm !== "NONE") ? [] : errors;
+  return [
+    ok("etcd", `${endpoint} runs ${version}, ${role}, ${size}`),
+    ...unexplained.map((text) =>
+      error("etcd", `${endpoint} reports: ${text}`, "See etcd's log of that server."),
+    ),
+  ];
+}
+
+function spaceFindings({ endpoint, alarms, dbSizeBytes, dbSizeInUseBytes }: Answered): Finding[] {
+  const findings: Finding[] = [];
+  if (alarms.includes("CORRUPT")) {
+    const advice = "Stop writing, and restore the member from the others or from a backup.";
+    findings.push(error("etcd", `${endpoint} has the alarm CORRUPT.`, advice));
+  }
+  if (alarms.includes("NOSPACE")) {
+    const advice =
+      "Remove tasks, compact, defragment each member, then `etcdctl alarm disarm`; or raise " +
+      "--quota-backend-bytes.";
+    findings.push(error("etcd", `${endpoint} has the alarm NOSPACE: it takes no tasks.`, advice));
+  } else if (dbSizeBytes > QUOTA_SHARE * QUOTA_DEFAULT_BYTES) {
+    const advice =
+      "Unless --quota-backend-bytes says otherwise, etcd stops taking writes at 2 GiB: raise it, or " +
+      "compact and defragment.";
+    findings.push(warning("etcd", `${endpoint} has ${megabytes(dbSizeBytes)} on disk.`, advice));
+  }
+  if (dbSizeBytes > LOOSE_BYTES_MIN && dbSizeInUseBytes < dbSizeBytes / 2) {
+    const advice = "Defragment it: `etcdctl defrag`, one member after the other.";
+    findings.push(warning("etcd", `More than half of ${endpoint}'s file is free space.`, advice));
+  }
+  return findings;
+}
+
+/** One finding a hazard, however many servers have it. */
+function hazardFindings(servers: readonly EtcdEndpointStatus[]): Finding[] {
+  const found = new Map<string, { advice: string; versions: Set<string>; endpoints: string[] }>();
+  for (const server of servers) {
+    if (server.error !== undefined) continue;
+    for (const { hazard, advice } of server.hazards) {
+      const entry = found.get(hazard) ?? { advice, versions: new Set(), endpoints: [] };
+      found.set(hazard, entry);
+      entry.versions.add(server.version);
+      entry.endpoints.push(server.endpoint);
+    }
+  }
+  return [...found].map(([hazard, { advice, versions, endpoints }]) =>
+    warning("etcd", `${[...versions].join(", ")} on ${some(endpoints)}: ${hazard}`, advice),
+  );
+}
+
+function megabytes(bytes: number): string {
+  return `${(bytes / 1024 ** 2).toFixed(1)} MiB`;
+}
