@@ -5,6 +5,7 @@ import { DAMAGED, DISK_BLOCKS, NODES } from "./machines.ts";
 export interface Planned<In> {
   readonly id: string;
   readonly input: In;
+  readonly priority: number;
   /** How it must end. */
   readonly ends: "succeeded" | "failed";
   /** How many attempts it must take at least. */
@@ -22,7 +23,13 @@ export interface Plan {
   readonly messages: readonly Planned<{ node: Node; text: string }>[];
 }
 
-const NEW_DISKS = ["sdc", "sdd", "sde", "sdf"];
+/** The disks to format; those of the second row are less urgent than everything else. */
+const NEW_DISKS = [
+  { device: "sdc", priority: 5 },
+  { device: "sdd", priority: 5 },
+  { device: "sde", priority: 4 },
+  { device: "sdf", priority: 4 },
+];
 const MESSAGES = 200;
 
 /** The plan of the run whose task ids begin with `run` and whose queue has the same name. */
@@ -30,15 +37,17 @@ export function planOf(run: string): Plan {
   const planned = <In>(kind: string, name: string, input: In, rest: Partial<Planned<In>> = {}) => ({
     id: `${run}/${kind}/${name}`,
     input,
+    priority: 5,
     ends: "succeeded" as const,
     attempts: 1,
     ...rest,
   });
   return {
-    formats: NEW_DISKS.flatMap((device) =>
-      NODES.map((node) =>
-        planned("disk.format", `${node}-${device}`, { node, device, blocks: DISK_BLOCKS }),
-      ),
+    formats: NEW_DISKS.flatMap(({ device, priority }) =>
+      NODES.map((node) => {
+        const input = { node, device, blocks: DISK_BLOCKS };
+        return planned("disk.format", `${node}-${device}`, input, { priority });
+      }),
     ),
     scrubs: NODES.map((node) => {
       const { device } = DAMAGED;
@@ -46,9 +55,10 @@ export function planOf(run: string): Plan {
       return planned("disk.scrub", `${node}-${device}`, { node, device }, { ends });
     }),
     reboots: NODES.map((node) => planned("node.reboot", node, { node })),
-    // The mirror drops two connections before a package is whole.
+    // The mirror drops two connections before a package is whole. A retry waits behind what has its
+    // priority and was there before, so these get a higher one.
     upgrades: NODES.slice(0, 2).map((node) =>
-      planned("node.upgrade", node, { node }, { attempts: 3 }),
+      planned("node.upgrade", node, { node }, { attempts: 3, priority: 7 }),
     ),
     messages: Array.from({ length: MESSAGES }, (_, index) => {
       const node = NODES[index % NODES.length] ?? NODES[0];

@@ -1,5 +1,5 @@
 /** The producer process of the demo: hands everything over at once, then waits for the results. */
-import { createApp, type TaskHandle } from "etask";
+import { createApp, type DelayOptions, type TaskHandle } from "etask";
 import { type Planned, planOf } from "./plan.ts";
 import {
   fleetTasks,
@@ -26,20 +26,23 @@ async function enqueueAll(): Promise<TaskHandle[]> {
   const startedAt = performance.now();
   const { upgrades, scrubs, reboots, formats, messages } = planOf(run);
   const handles: TaskHandle[] = await Promise.all([
-    ...upgrades.map(({ id, input }) => upgradeNode.delay(input, { id, queue })),
-    ...scrubs.map(({ id, input }) => scrubDisk.delay(input, { id, queue })),
-    ...reboots.map(({ id, input }) => rebootNode.delay(input, { id, queue })),
-    ...formats.map(({ id, input }) => formatDisk.delay(input, { id, queue })),
+    ...upgrades.map((each) => upgradeNode.delay(each.input, optionsOf(each))),
+    ...scrubs.map((each) => scrubDisk.delay(each.input, optionsOf(each))),
+    ...reboots.map((each) => rebootNode.delay(each.input, optionsOf(each))),
+    ...formats.map((each) => formatDisk.delay(each.input, optionsOf(each))),
   ]);
   const inputs = messages.map(({ input }) => input);
-  const sent = await sendMessage.delayMany(inputs, (_input, index) => {
-    const { id } = messages[index] as Planned<unknown>;
-    return { id, queue };
-  });
+  const sent = await sendMessage.delayMany(inputs, (_input, index) =>
+    optionsOf(messages[index] as Planned<unknown>),
+  );
   handles.push(...sent);
   const ms = performance.now() - startedAt;
   console.log(`${handles.length} tasks handed over and on disk after ${ms.toFixed(0)} ms`);
   return handles;
+}
+
+function optionsOf({ id, priority }: Planned<unknown>): DelayOptions {
+  return { id, priority, queue };
 }
 
 async function end(handle: TaskHandle): Promise<string> {

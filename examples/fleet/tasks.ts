@@ -28,6 +28,7 @@ const WRITE_BLOCK_MS = 45;
 const CHECK_BLOCK_MS = 6;
 const SCRUB_BLOCK_MS = 45;
 const LOOK_EVERY_MS = 50;
+const DELIVERY_MS = 40;
 
 /**
  * Writes a file system to a disk and reads it back.
@@ -105,8 +106,6 @@ export const rebootNode = defineTask({
  */
 export const upgradeNode = defineTask({
   name: "node.upgrade",
-  // A retry waits behind everything of its priority that was there before.
-  priority: 7,
   input: z.object({ node }),
   progress,
   retry: { attempts: 10, backoff: "exponential", delay: "600ms", max: "3s" },
@@ -136,6 +135,7 @@ export const sendMessage = defineTask({
   input: z.object({ node, text: z.string() }),
   async run({ node, text }, ctx) {
     const name = ctx.id.replaceAll("/", ".");
+    await sleep(DELIVERY_MS, undefined, { signal: ctx.signal });
     await writeWhole(fleetPath(node, "mail", `${name}.txt`), `${text}\n`);
   },
 });

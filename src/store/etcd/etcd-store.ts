@@ -15,7 +15,7 @@ import type {
   WatchBatch,
   WatchOptions,
 } from "../store.ts";
-import { LeaseLostError, StoreClosedError, StoreError } from "../store-errors.ts";
+import { HistoryLostError, LeaseLostError, StoreClosedError, StoreError } from "../store-errors.ts";
 import { Caller } from "./caller.ts";
 import { Cluster, type EtcdEndpointStatus } from "./cluster.ts";
 import { EndpointPool } from "./endpoints.ts";
@@ -191,7 +191,7 @@ export class EtcdStore implements Store {
         repeatable: true,
       });
     } catch (error) {
-      if (causeOf(error) !== "compacted") throw error;
+      if (!(error instanceof HistoryLostError)) throw error;
     }
   }
 
