@@ -157,7 +157,7 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
     1,
     PAYLOAD_BYTES_LIMIT,
   );
-  const given = options.store ?? (process.env.ETASK_STORE || DEFAULT_STORE);
+  const given = requireStore(options.store ?? (process.env.ETASK_STORE || DEFAULT_STORE));
   const ownsStore = typeof given === "string";
   const store = ownsStore ? await openStore(given, { clock, random }) : given;
   try {
@@ -167,6 +167,14 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
     throw error;
   }
   return new App(store, registry, { clock, random, payloadBytesMax, ownsStore });
+}
+
+function requireStore(store: unknown): string | Store {
+  if (typeof store === "string") return store;
+  if (typeof (store as Partial<Store> | null)?.commit === "function") return store as Store;
+  throw new InvalidOptionsError(
+    `store must be a store URL or an open store (see openStore); got ${shown(store)}.`,
+  );
 }
 
 function requireTasks(tasks: unknown): readonly RegisteredTask[] {

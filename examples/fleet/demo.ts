@@ -48,13 +48,19 @@ function readArguments(): { readonly store: string | undefined; readonly keep: b
 }
 
 async function openApp(store: string, screen: Screen): Promise<App> {
+  const hazards: Events["etask:store:hazard"][] = [];
   channel("etask:store:hazard").subscribe((event) => {
-    const { version, hazard } = event as Events["etask:store:hazard"];
-    const note: Note = { kind: "warning", text: `etcd ${version}: ${hazard}` };
-    for (const line of noteLines(0, note, screen.look)) screen.log(line);
+    hazards.push(event as Events["etask:store:hazard"]);
   });
   try {
-    return await createApp({ store });
+    const app = await createApp({ store });
+    const [first] = hazards;
+    if (first) {
+      const known = `etcd ${first.version} has ${hazards.length} known hazards; etask doctor lists them`;
+      const note: Note = { kind: "warning", text: known };
+      for (const line of noteLines(0, note, screen.look)) screen.log(line);
+    }
+    return app;
   } catch (error) {
     if (!isEtaskError(error)) throw error;
     const wrongUrl = error.code === "STORE_URL" || error.code === "INVALID_OPTIONS";

@@ -66,6 +66,19 @@ export class FleetState {
     return id !== undefined && this.#names.get(id) === name;
   }
 
+  /** Whether a worker of that name has registered. */
+  isStarted(name: string): boolean {
+    return [...this.#names.values()].includes(name);
+  }
+
+  /** How many of the tasks that are sent in bulk the worker runs now. */
+  bulkRunning(name: string): number {
+    const isMine = (job: Job) =>
+      job.kind === BULK_KIND && job.state === "running" && job.worker === name;
+    return [...this.jobs.values()].filter(isMine).length;
+  }
+
+  /** How many tasks are in that state. */
   count(state: TaskState): number {
     return [...this.jobs.values()].filter((job) => job.state === state).length;
   }
@@ -75,6 +88,7 @@ export class FleetState {
     return [...this.jobs.values()].filter((job) => job.ends > 0).length;
   }
 
+  /** The tasks that there will be. */
   get total(): number {
     return this.#total;
   }

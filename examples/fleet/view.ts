@@ -94,7 +94,7 @@ export function panelLines(fleet: FleetState, ms: number, look: Look): readonly 
   const share = fleet.ended / fleet.total;
   const rows = [...fleet.rows].flatMap(([worker, jobs]) => [
     [],
-    ...jobs.map((job) => (job ? jobRow(worker, job, look) : idleRow(worker, fleet, look))),
+    ...slotRows(worker, jobs, fleet, look),
   ]);
   return [
     [{ text: (look.unicode ? "─" : "-").repeat(width), style: "dim" }],
@@ -127,17 +127,37 @@ function jobRow(worker: string, job: Job, look: Look): Line {
   return row(worker, job.kind, job.name, job.percent, step, look, dead ? "red" : "cyan");
 }
 
-function idleRow(worker: string, fleet: FleetState, { unicode }: Look): Line {
-  const killed = fleet.killed === worker;
-  const text = killed ? "killed" : unicode ? "·" : ".";
-  return [{ text: ` ${worker}  ` }, { text, style: killed ? "red" : "dim" }];
+/** A row for each slot; what is sent in bulk passes too quickly for a row with a bar. */
+function slotRows(
+  worker: string,
+  jobs: readonly (Job | undefined)[],
+  fleet: FleetState,
+  look: Look,
+): readonly Line[] {
+  let bulk = fleet.bulkRunning(worker);
+  return jobs.map((job) => {
+    if (job) return jobRow(worker, job, look);
+    bulk -= 1;
+    return bulk >= 0 ? idleRow(worker, BULK_KIND, "dim") : restRow(worker, fleet, look);
+  });
+}
+
+function restRow(worker: string, fleet: FleetState, { unicode }: Look): Line {
+  if (fleet.killed === worker) return idleRow(worker, "killed", "red");
+  if (!fleet.isStarted(worker)) return idleRow(worker, "starting", "dim");
+  return idleRow(worker, unicode ? "·" : ".", "dim");
+}
+
+function idleRow(worker: string, text: string, style: Style): Line {
+  return [{ text: ` ${worker}  ` }, { text, style }];
 }
 
 function bulkRow(fleet: FleetState, look: Look): Line {
   const bulk = [...fleet.jobs.values()].filter(({ kind }) => kind === BULK_KIND);
   const done = bulk.filter(({ ends }) => ends > 0).length;
   const percent = bulk.length === 0 ? 0 : (100 * done) / bulk.length;
-  return row(" ", BULK_KIND, "bulk", percent, `${done} of ${bulk.length}`, look, "green");
+  const step = bulk.length === 0 ? "" : `${done} of ${bulk.length}`;
+  return row(" ", BULK_KIND, "bulk", percent, step, look, "green");
 }
 
 function row(

@@ -1,6 +1,7 @@
 import { durationMs } from "../base/duration.ts";
 import { WaitTimeoutError } from "../base/errors.ts";
 import type { LoopWorld } from "../base/loop.ts";
+import { requireKnownKeys } from "../base/options.ts";
 import type { Revision, Store } from "../store/store.ts";
 import {
   TaskCancelledError,
@@ -17,6 +18,7 @@ import type { Waiters } from "./waiters.ts";
 import { watchTask } from "./watch-task.ts";
 
 const WAIT_MS_MAX = 30 * 86_400_000;
+const WAIT_OPTIONS = ["timeout", "signal"];
 
 /** What a handle needs from its backend. */
 export interface HandleWorld {
@@ -45,7 +47,8 @@ export class BackendHandle implements TaskHandle {
     this.#openAt = created ? revision : undefined;
   }
 
-  async result(options?: WaitOptions): Promise<unknown> {
+  async result(options: WaitOptions = {}): Promise<unknown> {
+    requireKnownKeys("result", options, WAIT_OPTIONS);
     const end = await this.settle(options);
     switch (end.state) {
       case "succeeded":
@@ -59,7 +62,9 @@ export class BackendHandle implements TaskHandle {
     }
   }
 
-  async settle({ timeout, signal }: WaitOptions = {}): Promise<Settlement> {
+  async settle(options: WaitOptions = {}): Promise<Settlement> {
+    requireKnownKeys("settle", options, WAIT_OPTIONS);
+    const { timeout, signal } = options;
     const ms = timeout === undefined ? undefined : durationMs("timeout", timeout, 1, WAIT_MS_MAX);
     const { clock } = this.#backend.world;
     const over = new AbortController();
@@ -83,8 +88,9 @@ export class BackendHandle implements TaskHandle {
     return viewOf(task);
   }
 
-  async *watch({ signal }: { signal?: AbortSignal } = {}): AsyncGenerator<TaskView, void> {
-    for await (const view of watchTask(this.#backend.store, this.id, signal)) {
+  async *watch(options: { signal?: AbortSignal } = {}): AsyncGenerator<TaskView, void> {
+    requireKnownKeys("watch", options, ["signal"]);
+    for await (const view of watchTask(this.#backend.store, this.id, options.signal)) {
       yield view;
       if (isFinal(view.state)) return;
     }

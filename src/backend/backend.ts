@@ -1,7 +1,6 @@
-import { InvalidOptionsError } from "../base/errors.ts";
 import { requireJson } from "../base/json.ts";
 import type { LoopWorld } from "../base/loop.ts";
-import { requireInteger, requireKnownKeys, requireOneOf, shown } from "../base/options.ts";
+import { requireInteger, requireKnownKeys, requireOneOf } from "../base/options.ts";
 import { keyUnchanged } from "../store/part.ts";
 import { keyRange } from "../store/range.ts";
 import type { Revision, Store } from "../store/store.ts";
@@ -162,11 +161,7 @@ export class Backend {
 }
 
 function prefixOf(prefix: unknown): string {
-  if (prefix === undefined || prefix === "") return "";
-  if (typeof prefix !== "string") {
-    throw new InvalidOptionsError(`prefix must be a text; got ${shown(prefix)}.`);
-  }
-  return requireIdPrefix(prefix);
+  return prefix === undefined || prefix === "" ? "" : requireIdPrefix(prefix, "prefix");
 }
 
 function stale(id: string): AttemptStaleError {

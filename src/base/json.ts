@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { EtaskError, RecordMalformedError } from "./errors.ts";
 import { shown } from "./options.ts";
 
@@ -101,8 +102,8 @@ export function encodeJson(value: unknown): Buffer {
  * @throws RecordMalformedError (`RECORD_MALFORMED`) for bad UTF-8, bad JSON, or a `__proto__` member.
  */
 export function decodeJson(bytes: Uint8Array): unknown {
+  if (!isUtf8(bytes)) throw new RecordMalformedError("The record is not valid UTF-8.");
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8");
-  if (text.includes("\ufffd")) throw new RecordMalformedError("The record is not valid UTF-8.");
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -114,10 +115,14 @@ export function decodeJson(bytes: Uint8Array): unknown {
   return value;
 }
 
-function rejectProto(value: unknown): void {
-  if (value === null || typeof value !== "object") return;
-  if (Object.hasOwn(value, "__proto__")) {
-    throw new RecordMalformedError('The record has a member named "__proto__".');
+/** Goes without recursion: a record that somebody else wrote may be nested as deep as it is long. */
+function rejectProto(record: unknown): void {
+  const left = [record];
+  for (let value = left.pop(); value !== undefined; value = left.pop()) {
+    if (value === null || typeof value !== "object") continue;
+    if (Object.hasOwn(value, "__proto__")) {
+      throw new RecordMalformedError('The record has a member named "__proto__".');
+    }
+    for (const member of Object.values(value)) left.push(member);
   }
-  for (const member of Object.values(value)) rejectProto(member);
 }

@@ -34,8 +34,14 @@ export function requireOneOf<T extends string>(
   );
 }
 
-/** @throws InvalidOptionsError (`INVALID_OPTIONS`) when `given` has a member that is not in `known`. */
+/**
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) when `given` is no object, or has a member that is not
+ *   in `known`.
+ */
 export function requireKnownKeys(what: string, given: object, known: readonly string[]): void {
+  if (given === null || typeof given !== "object" || Array.isArray(given)) {
+    throw new InvalidOptionsError(`${what} must be an object of options; got ${shown(given)}.`);
+  }
   for (const key of Object.keys(given)) {
     if (known.includes(key)) continue;
     throw new InvalidOptionsError(

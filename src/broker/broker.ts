@@ -1,7 +1,8 @@
+import { InvalidOptionsError } from "../base/errors.ts";
 import { createIdSource, type IdSource } from "../base/ids.ts";
 import type { LoopWorld } from "../base/loop.ts";
-import { requireInteger, requireKnownKeys } from "../base/options.ts";
-import { afterKey } from "../store/range.ts";
+import { requireInteger, requireKnownKeys, shown } from "../base/options.ts";
+import { afterKey, inRange, type KeyRange } from "../store/range.ts";
 import type { Revision, Store } from "../store/store.ts";
 import { changeTask, removeTask } from "../task/change.ts";
 import { EnqueuePartialError, type EnqueueRequest, type MissingTask } from "../task/enqueuer.ts";
@@ -138,7 +139,8 @@ export class Broker {
     requireKnownKeys("list", options, ["queue", "limit", "cursor"]);
     const limit = requireInteger("limit", options.limit ?? 100, 1, 1_000);
     const range = readyRange(options.queue === undefined ? undefined : requireQueue(options.queue));
-    const start = options.cursor === undefined ? range.start : afterKey(options.cursor);
+    const start =
+      options.cursor === undefined ? range.start : afterKey(cursorIn(range, options.cursor));
     const page = await this.#store.range({ start, end: range.end }, { limit });
     const tasks = page.entries.flatMap((entry) => {
       const position = parseReadyKey(entry.key);
@@ -200,6 +202,13 @@ export class Broker {
       return merge(outcomes.length, rest, handles, landed);
     });
   }
+}
+
+function cursorIn(range: KeyRange, cursor: unknown): string {
+  if (typeof cursor === "string" && parseReadyKey(cursor) && inRange(range, cursor)) return cursor;
+  throw new InvalidOptionsError(
+    `cursor must be one that a listing of the same queue gave; got ${shown(cursor)}.`,
+  );
 }
 
 function merge(

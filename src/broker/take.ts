@@ -66,12 +66,13 @@ export function takeBatch(
 }
 
 function handOf(entries: readonly ReadyEntry[]): HandRecord {
-  const queues: Record<string, string[]> = {};
+  const queues = new Map<string, string[]>();
   for (const { position, record } of entries) {
-    queues[position.queue] ??= [];
-    queues[position.queue]?.push(record.id);
+    const ids = queues.get(position.queue) ?? [];
+    ids.push(record.id);
+    queues.set(position.queue, ids);
   }
-  return { queues };
+  return { queues: Object.fromEntries(queues) };
 }
 
 function runningState(

@@ -6,13 +6,13 @@ import type { Output } from "./output.ts";
 /** How the program ends. */
 export const EXIT = { done: 0, failed: 1, usage: 2, away: 3 } as const;
 
-interface Remedy {
+/** What an error means for whoever called the program. */
+export interface Remedy {
   readonly exit: number;
   readonly hint: string;
 }
 
 const OWN_HELP = "See --help of the command.";
-const STORE_HELP = "etask doctor says more about the store.";
 
 const failed = (hint: string): Remedy => ({ exit: EXIT.failed, hint });
 const usage = (hint: string): Remedy => ({ exit: EXIT.usage, hint });
@@ -42,7 +42,7 @@ const REMEDIES: Readonly<Record<ErrorCode, Remedy>> = {
   STORE_DENIED: away("Check user, password and certificates in the store URL."),
   STORE_FULL: away("Free space in the store, then do the same again."),
   STORE_BUSY: away("The store does not keep up: try again later."),
-  STORE_REFUSED: away(STORE_HELP),
+  STORE_REFUSED: away("The message says why; a retry will not help."),
   STORE_CLOSED: failed("The command was ended while it worked."),
   STORE_URL: usage("The URL comes from --store, else from ETASK_STORE."),
   HISTORY_LOST: failed("List the tasks again, then watch from now on: leave out --after."),
@@ -57,7 +57,7 @@ export function reportFailure(
 ): number {
   if (error instanceof CommanderError) return reportUsage(error, output);
   const code = isEtaskError(error) ? error.code : undefined;
-  const remedy = code && REMEDIES[code];
+  const remedy = remedyOf(error);
   const debugging = env.ETASK_DEBUG === "1";
   const hint = remedy?.hint ?? "Set ETASK_DEBUG=1 to see where this comes from.";
   output.error(messageOf(error), {
@@ -78,9 +78,9 @@ function reportUsage({ code, exitCode, message }: CommanderError, output: Output
   return EXIT.usage;
 }
 
-/** The exit code for an error. */
-export function exitCodeOf(error: unknown): number {
-  return isEtaskError(error) ? REMEDIES[error.code].exit : EXIT.failed;
+/** What is to be done about an error of etask's. */
+export function remedyOf(error: unknown): Remedy | undefined {
+  return isEtaskError(error) ? REMEDIES[error.code] : undefined;
 }
 
 /** What an error says, whatever was thrown. */

@@ -54,6 +54,16 @@ export class Output {
     this.#json = true;
   }
 
+  /** Text that has its line ends already, such as help. */
+  text(text: string): void {
+    this.#world.stdout.write(text);
+  }
+
+  /** The same, for help that nobody asked for. */
+  textAside(text: string): void {
+    this.#world.stderr.write(text);
+  }
+
   /** One line of text. */
   line(text: string): void {
     this.#world.stdout.write(`${text}\n`);
@@ -84,12 +94,11 @@ export class Output {
   }
 
   /** An error on stderr: what went wrong, then what to do, with the code to look up. */
-  error(message: string, facts: ErrorFacts): void {
+  error(message: string, { code, hint, failure, stack }: ErrorFacts): void {
     if (this.#json) {
-      this.#complain(jsonLine({ level: "error", ...withoutUndefined({ ...facts, message }) }));
+      this.#complain(jsonLine({ level: "error", code, message, hint, failure, stack }));
       return;
     }
-    const { code, hint, stack } = facts;
     const paint = (colour: Colour, text: string) => paintOn(this.#world, "stderr", colour, text);
     this.#complain(`${paint("bad", "etask:")} ${printable(message)}`);
     const said = [hint, code && `(${code})`].filter((text) => text !== undefined).join(" ");
@@ -159,8 +168,4 @@ function jsonLine(value: unknown): string {
     /[\p{Cc}\p{Zl}\p{Zp}]/gu,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
-}
-
-function withoutUndefined(facts: object): object {
-  return Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined));
 }

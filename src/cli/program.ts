@@ -45,7 +45,12 @@ function createProgram(cli: Cli): Command {
     .helpCommand(false)
     .addHelpText("after", EXAMPLES)
     .configureHelp({ showGlobalOptions: true, helpWidth: 90 })
-    .configureOutput({ outputError: () => {} })
+    .configureOutput({
+      writeOut: (text) => cli.output.text(text),
+      writeErr: (text) => cli.output.textAside(text),
+      // An error is thrown, too, and then said in our own way.
+      outputError: () => {},
+    })
     .exitOverride();
   for (const add of [addWorker, addEnqueue, addTasks, addWorkers, addQueues, addDoctor]) {
     add(program, cli);

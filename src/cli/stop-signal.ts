@@ -1,3 +1,5 @@
+import type { Clock } from "../base/clock.ts";
+
 /** What the operating system sends to end the program, with the exit codes of a shell. */
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
 
@@ -10,12 +12,23 @@ export interface StopSignal extends Disposable {
   readonly signal: AbortSignal;
 }
 
-/** Catches SIGINT and SIGTERM. The first one asks to stop; the second one ends the program at once. */
-export function catchStopSignals(): StopSignal {
+/**
+ * Signals closer together than this are one: `timeout`, `npx` and others pass on to us what the whole
+ * process group was sent already.
+ */
+const TOGETHER_MS = 500;
+
+/** Catches SIGINT and SIGTERM. The first one asks to stop; another one ends the program at once. */
+export function catchStopSignals(clock: Clock): StopSignal {
   const stop = new AbortController();
+  let firstAt = 0;
   const onSignal = (name: NodeJS.Signals) => {
-    if (stop.signal.aborted) process.exit(SIGNALS[name as StopSignalName]);
-    stop.abort(name);
+    if (!stop.signal.aborted) {
+      firstAt = clock.monotonic();
+      stop.abort(name);
+    } else if (clock.monotonic() - firstAt > TOGETHER_MS) {
+      process.exit(SIGNALS[name as StopSignalName]);
+    }
   };
   const names = Object.keys(SIGNALS) as StopSignalName[];
   for (const name of names) process.on(name, onSignal);

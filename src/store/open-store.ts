@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../base/clock.ts";
+import { requireKnownKeys } from "../base/options.ts";
 import { type Random, systemRandom } from "../base/random.ts";
 import { createGroupCommitStore } from "./group-commit-store.ts";
 import { createNamespacedStore } from "./namespaced-store.ts";
@@ -23,6 +24,7 @@ export interface OpenStoreOptions {
  * @throws StoreError when the store cannot be reached, refuses us or must not be used.
  */
 export async function openStore(url: string, options: OpenStoreOptions = {}): Promise<Store> {
+  requireKnownKeys("openStore", options, ["clock", "random", "inline"]);
   const { clock = systemClock, random = systemRandom } = options;
   const driver = await openDriver(url, options);
   return createGroupCommitStore(createResolvingStore(driver, { clock, random }), { clock });

@@ -56,7 +56,14 @@ export interface ResolvedDelayOptions {
   readonly retention: RetentionRecord | undefined;
 }
 
-const TASK_OPTIONS = ["queue", "priority", "idPrefix", "retry", "retention"];
+/** The names of all {@link TaskOptions}. */
+export const TASK_OPTIONS: readonly string[] = [
+  "queue",
+  "priority",
+  "idPrefix",
+  "retry",
+  "retention",
+];
 const DELAY_OPTIONS = [...TASK_OPTIONS, "id", "headers"];
 const HEADERS_MAX = 32;
 const HEADER_BYTES_MAX = 4_096;

@@ -1,5 +1,6 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { EtaskError } from "../base/errors.ts";
+import { EtaskError, InvalidOptionsError } from "../base/errors.ts";
+import { shown } from "../base/options.ts";
 
 /** The input does not fit the task's schema. Correct it; another attempt would fail the same way. */
 export class InvalidInputError extends EtaskError {
@@ -7,6 +8,17 @@ export class InvalidInputError extends EtaskError {
 }
 
 const ISSUES_SHOWN_MAX = 5;
+
+/** @throws InvalidOptionsError (`INVALID_OPTIONS`) unless `schema` is one, or there is none. */
+export function requireSchema(schema: unknown): void {
+  if (schema === undefined) return;
+  const standard = (schema as { "~standard"?: { validate?: unknown } } | null)?.["~standard"];
+  if (typeof standard?.validate === "function") return;
+  throw new InvalidOptionsError(
+    "input must be a Standard Schema (https://standardschema.dev), as zod, valibot and arktype make " +
+      `them; got ${shown(schema)}.`,
+  );
+}
 
 /**
  * Runs a Standard Schema (https://standardschema.dev) over `value` and returns what it made of it.

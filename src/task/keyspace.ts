@@ -26,6 +26,13 @@ export interface ReadyPosition {
 /** Length of a sequence, which is a ULID. */
 export const SEQUENCE_LENGTH = 26;
 
+/** Whether a text may be a sequence. */
+export function isSequence(text: unknown): text is string {
+  return typeof text === "string" && SEQUENCE.test(text);
+}
+
+const SEQUENCE = /^[0-9A-Z]{26}$/;
+
 /** Holds the version of the layout. */
 export const META_KEY = "meta";
 
@@ -132,9 +139,16 @@ export function laterDueRange(now: number, until: number): KeyRange {
 
 /** When a due key is due, in milliseconds since the epoch; `undefined` when it is not one of ours. */
 export function dueTime(key: string): number | undefined {
-  const match = /^due\/\d{12}\/(\d{13})\/./.exec(key);
+  const match = DUE_KEY.exec(key);
   return match ? Number(match[1]) : undefined;
 }
+
+/** The id in a due key; `undefined` when the key is not one of ours. */
+export function idOfDueKey(key: string): string | undefined {
+  return DUE_KEY.exec(key)?.[2];
+}
+
+const DUE_KEY = /^due\/\d{12}\/(\d{13})\/(.+)$/;
 
 /** `hand/{worker}/{batch}`: what a worker took in one commit. */
 export function handKey(worker: string, batch: number): string {

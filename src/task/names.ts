@@ -17,13 +17,17 @@ export const PRIORITY_MAX = 9;
 export const DEFAULT_PRIORITY = 5;
 
 const ID = /^[A-Za-z0-9][A-Za-z0-9._:@/-]*$/;
-const NAME = /^[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
+/** Names are members of records; the one that JSON readers must refuse is none. */
+const NAME = /^(?!__proto__$)[A-Za-z0-9_][A-Za-z0-9_.-]*$/;
+
+/** Whether `id` may be a task's id. */
+export function isId(id: unknown): id is string {
+  return typeof id === "string" && id.length <= ID_LENGTH_MAX && ID.test(id) && !id.endsWith("/");
+}
 
 /** @throws InvalidOptionsError (`INVALID_OPTIONS`) unless `id` may be a task's id. */
 export function requireId(id: unknown): string {
-  if (typeof id === "string" && id.length <= ID_LENGTH_MAX && ID.test(id) && !id.endsWith("/")) {
-    return id;
-  }
+  if (isId(id)) return id;
   throw new InvalidOptionsError(
     `id must have 1 to ${ID_LENGTH_MAX} characters out of letters, digits and . _ : @ / -, begin ` +
       `with a letter or digit and not end with "/"; got ${shown(id)}.`,
@@ -31,14 +35,19 @@ export function requireId(id: unknown): string {
 }
 
 /** @throws InvalidOptionsError (`INVALID_OPTIONS`) unless `prefix` may begin task ids. */
-export function requireIdPrefix(prefix: unknown): string {
+export function requireIdPrefix(prefix: unknown, option = "idPrefix"): string {
   if (typeof prefix === "string" && prefix.length <= ID_PREFIX_LENGTH_MAX && ID.test(prefix)) {
     return prefix;
   }
   throw new InvalidOptionsError(
-    `idPrefix must have 1 to ${ID_PREFIX_LENGTH_MAX} characters out of letters, digits and ` +
+    `${option} must have 1 to ${ID_PREFIX_LENGTH_MAX} characters out of letters, digits and ` +
       `. _ : @ / - and begin with a letter or digit; got ${shown(prefix)}.`,
   );
+}
+
+/** Whether `queue` may name a queue. */
+export function isQueue(queue: unknown): queue is string {
+  return isName(queue, QUEUE_LENGTH_MAX);
 }
 
 /** @throws InvalidOptionsError (`INVALID_OPTIONS`) unless `queue` may name a queue. */
@@ -56,8 +65,12 @@ export function requirePriority(priority: unknown): number {
   return requireInteger("priority", priority, 0, PRIORITY_MAX);
 }
 
+function isName(name: unknown, lengthMax: number): name is string {
+  return typeof name === "string" && name.length <= lengthMax && NAME.test(name);
+}
+
 function requireName(what: string, name: unknown, lengthMax: number): string {
-  if (typeof name === "string" && name.length <= lengthMax && NAME.test(name)) return name;
+  if (isName(name, lengthMax)) return name;
   throw new InvalidOptionsError(
     `${what} must have 1 to ${lengthMax} characters out of letters, digits and _ . - and begin ` +
       `with a letter, digit or _; got ${shown(name)}.`,

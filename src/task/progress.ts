@@ -11,12 +11,13 @@ import { encodeRecord, type ProgressRecord } from "./records.ts";
  * @throws InvalidOptionsError (`INVALID_OPTIONS`) when `percent` is not a number.
  */
 export function clampPercent(percent: unknown): number {
-  if (typeof percent !== "number" || Number.isNaN(percent)) {
-    throw new InvalidOptionsError(
-      `progress must be a number from 0 to 100; got ${shown(percent)}.`,
-    );
-  }
-  return Math.round(Math.min(100, Math.max(0, percent)) * 10_000) / 10_000;
+  return Math.round(Math.min(100, Math.max(0, requirePercent(percent))) * 10_000) / 10_000;
+}
+
+/** @throws InvalidOptionsError (`INVALID_OPTIONS`) when `percent` is not a number. */
+export function requirePercent(percent: unknown): number {
+  if (typeof percent === "number" && !Number.isNaN(percent)) return percent;
+  throw new InvalidOptionsError(`progress must be a number from 0 to 100; got ${shown(percent)}.`);
 }
 
 /** Largest detail of a progress report, as JSON. */

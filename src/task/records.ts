@@ -1,6 +1,8 @@
 import { RecordMalformedError } from "../base/errors.ts";
 import { decodeJson, encodeJson } from "../base/json.ts";
 import type { TaskFailure } from "./failure.ts";
+import { isSequence, SEQUENCE_LENGTH } from "./keyspace.ts";
+import { isId, isQueue, PRIORITY_MAX } from "./names.ts";
 import { TASK_STATES, type TaskState } from "./state.ts";
 
 /**
@@ -132,14 +134,19 @@ export function decodeSpec(bytes: Uint8Array): SpecRecord {
 export function decodeReady(bytes: Uint8Array): ReadyRecord {
   const record = decodeObject(bytes);
   const full = "createdAt" in record;
+  const { attempt, lost } = record;
+  if (attempt !== undefined) number(record, "attempt");
+  if (lost !== undefined) number(record, "lost");
   return {
-    id: text(record, "id"),
+    id: idOf(record),
     name: text(record, "name"),
-    ...optionalNumber(record, "attempt"),
-    ...optionalNumber(record, "lost"),
+    ...(attempt === undefined ? undefined : { attempt: attempt as number }),
+    ...(lost === undefined ? undefined : { lost: lost as number }),
     ...(full ? { spec: asSpec(record) } : undefined),
   };
 }
+
+const STATE_NUMBERS = ["lost", "hand", "takenAt", "dueAt", "expireAt"];
 
 /** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a state. */
 export function decodeState(bytes: Uint8Array): StateRecord {
@@ -150,21 +157,27 @@ export function decodeState(bytes: Uint8Array): StateRecord {
   }
   number(record, "attempt");
   number(record, "at");
+  for (const member of STATE_NUMBERS) if (record[member] !== undefined) number(record, member);
+  if (record.worker !== undefined) text(record, "worker");
+  if (record.queue !== undefined) queueOf(record);
+  if (record.priority !== undefined) priorityOf(record);
+  if (record.sequence !== undefined) sequenceOf(record.sequence);
+  if (record.error !== undefined) failure(record.error);
+  if (state === "running" && record.worker === undefined) text(record, "worker");
   return record as unknown as StateRecord;
 }
 
 /** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a progress report. */
 export function decodeProgress(bytes: Uint8Array): ProgressRecord {
   const record = decodeObject(bytes);
-  number(record, "percent");
-  number(record, "at");
+  for (const member of ["percent", "attempt", "at"]) number(record, member);
   return record as unknown as ProgressRecord;
 }
 
 /** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a due entry. */
 export function decodeDue(bytes: Uint8Array): DueRecord {
   const record = decodeObject(bytes);
-  return { id: text(record, "id"), name: text(record, "name") };
+  return { id: idOf(record), name: text(record, "name") };
 }
 
 /** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a hand entry. */
@@ -180,7 +193,7 @@ export function decodeHand(bytes: Uint8Array): HandRecord {
 /** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a worker's entry. */
 export function decodeWorker(bytes: Uint8Array): WorkerRecord {
   const record = decodeObject(bytes);
-  text(record, "host");
+  for (const member of ["host", "version"]) text(record, member);
   for (const member of ["pid", "concurrency", "startedAt"]) number(record, member);
   if (!isTexts(record.queues) || !isTexts(record.kinds)) {
     throw new RecordMalformedError("The worker's record lacks its queues or kinds.");
@@ -206,12 +219,49 @@ function decodeObject(bytes: Uint8Array): Record<string, unknown> {
 }
 
 function asSpec(record: Record<string, unknown>): SpecRecord {
-  text(record, "id");
+  const id = idOf(record);
   text(record, "name");
-  text(record, "queue");
-  number(record, "priority");
+  queueOf(record);
+  priorityOf(record);
   number(record, "createdAt");
+  sequenceOf(record.sequence ?? id.slice(-SEQUENCE_LENGTH));
+  const { headers, retry, retention } = record;
+  if (headers !== undefined && !(isObject(headers) && isTexts(Object.values(headers)))) {
+    throw new RecordMalformedError("The headers of the record are not texts.");
+  }
+  if (retry !== undefined) requireNumbers("retry", retry, ["attempts", "delayMs", "maxMs"]);
+  if (retention !== undefined) requireNumbers("retention", retention, ["succeededMs", "failedMs"]);
   return record as unknown as SpecRecord;
+}
+
+function requireNumbers(what: string, value: unknown, members: readonly string[]): void {
+  if (!isObject(value)) throw new RecordMalformedError(`The record's ${what} is no object.`);
+  for (const member of members) number(value, member);
+}
+
+/** What a record says becomes part of keys, so it must be what a key can hold. */
+function idOf({ id }: Record<string, unknown>): string {
+  if (isId(id)) return id;
+  throw new RecordMalformedError('The record lacks a valid "id".');
+}
+
+function queueOf({ queue }: Record<string, unknown>): void {
+  if (!isQueue(queue)) throw new RecordMalformedError('The record lacks a valid "queue".');
+}
+
+function priorityOf({ priority }: Record<string, unknown>): void {
+  const valid = Number.isInteger(priority) && Number(priority) >= 0;
+  if (valid && Number(priority) <= PRIORITY_MAX) return;
+  throw new RecordMalformedError('The record lacks a valid "priority".');
+}
+
+function sequenceOf(sequence: unknown): void {
+  if (!isSequence(sequence)) throw new RecordMalformedError("The record lacks its sequence.");
+}
+
+function failure(value: unknown): void {
+  if (!isObject(value)) throw new RecordMalformedError("The record's error is no object.");
+  for (const member of ["name", "message"]) text(value, member);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
@@ -232,8 +282,4 @@ function number(record: Record<string, unknown>, member: string): number {
   const value = record[member];
   if (typeof value === "number" && Number.isFinite(value)) return value;
   throw new RecordMalformedError(`The record lacks the number "${member}".`);
-}
-
-function optionalNumber(record: Record<string, unknown>, member: string): object | undefined {
-  return record[member] === undefined ? undefined : { [member]: number(record, member) };
 }

@@ -1,15 +1,17 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
-import { EtaskError } from "../base/errors.ts";
+import { EtaskError, InvalidOptionsError } from "../base/errors.ts";
+import { requireKnownKeys, shown } from "../base/options.ts";
 import type { TaskContext } from "./context.ts";
 import {
   checkTaskOptions,
   type DelayOptions,
   resolveDelayOptions,
+  TASK_OPTIONS,
   type TaskOptions,
 } from "./enqueue-options.ts";
 import type { EnqueueRequest, Enqueuer } from "./enqueuer.ts";
 import type { TaskHandle } from "./handle.ts";
-import { parseWith } from "./input.ts";
+import { parseWith, requireSchema } from "./input.ts";
 import { requireTaskName } from "./names.ts";
 
 /** A task is used through `delay()` but belongs to no open app. List it in `createApp({ tasks })`. */
@@ -116,6 +118,8 @@ export interface TaskDefinition<In, Out, Progress> extends TaskOptions {
   run(input: In, context: TaskContext<Progress>): Promise<Out> | Out;
 }
 
+const DEFINITION = [...["name", "input", "progress", "run"], ...TASK_OPTIONS];
+
 class DefinedTask<In, Out, Progress> extends BaseTask<In, Out, Progress> {
   readonly name: string;
   override readonly input: StandardSchemaV1 | undefined;
@@ -123,7 +127,13 @@ class DefinedTask<In, Out, Progress> extends BaseTask<In, Out, Progress> {
 
   constructor(definition: TaskDefinition<In, Out, Progress> & { input?: StandardSchemaV1 }) {
     super();
+    requireKnownKeys("defineTask", definition, DEFINITION);
     const { name, input, progress: _typeOnly, run, ...options } = definition;
+    if (typeof run !== "function") {
+      throw new InvalidOptionsError(
+        `run must be a function, the handler of the task; got ${shown(run)}.`,
+      );
+    }
     this.name = name;
     this.input = input;
     this.#run = run;
@@ -160,5 +170,6 @@ export function defineTask<In, Out, Progress>(
 /** @throws InvalidOptionsError (`INVALID_OPTIONS`) when a task's name or an option is not allowed. */
 export function checkTask(task: RegisteredTask): void {
   requireTaskName(task.name);
+  requireSchema(task.input);
   checkTaskOptions(task);
 }

@@ -20,6 +20,7 @@ import {
   PROGRESS_DETAIL_BYTES_MAX,
   progressPart,
   progressWrite,
+  requirePercent,
 } from "../task/progress.ts";
 import type { ProgressRecord } from "../task/records.ts";
 
@@ -59,7 +60,8 @@ export class ProgressReporter {
 
   /** Takes a report relative to the last one; see `TaskContext.advance`. */
   advance(delta: number, detail: unknown): void {
-    this.set((this.#latest?.percent ?? 0) + delta, detail ?? this.#latest?.detail);
+    const percent = (this.#latest?.percent ?? 0) + requirePercent(delta);
+    this.set(percent, detail ?? this.#latest?.detail);
   }
 
   /** Stops writing. Returns the write that the outcome must carry, if any. */

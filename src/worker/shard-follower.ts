@@ -2,7 +2,9 @@
  * Keeps the window of one shard up to date while this worker prefers the shard.
  *
  * It scans the head of the shard, then watches the shard from the revision of that scan. When the
- * window runs low and more lies beyond its horizon, `refill` scans on. Entries of kinds that this
+ * window runs low and more lies beyond its horizon, `refill` scans on. A change beyond the horizon may
+ * arrive while a scan that does not see it is still under way, so the changes of that time are applied
+ * once more to what was read. Entries of kinds that this
  * worker does not know are passed over and left for a worker that does; entries that are not ours or
  * damaged are reported and passed over.
  *
@@ -21,6 +23,7 @@ import { HistoryLostError } from "../store/store-errors.ts";
 import { META_KEY, shardPrefix } from "../task/keyspace.ts";
 
 const RESCAN_MS = 30_000;
+const LATE_MAX = 4_096;
 
 /** What a follower works with. */
 export interface ShardWorld {
@@ -39,6 +42,9 @@ export class ShardFollower {
   readonly #with: ShardWorld;
   readonly #scan: ReadyScan;
   #scanning: Promise<void> | undefined;
+  /** Events since the scan under way began. */
+  #late: WatchEvent[] | undefined;
+  #round = 0;
 
   constructor(world: ShardWorld, queue: string, shard: number) {
     const range = prefixRange(shardPrefix(queue, shard));
@@ -55,6 +61,7 @@ export class ShardFollower {
       const round = new AbortController();
       const cancel = world.clock.after(RESCAN_MS * (1 + world.random.next()), () => round.abort());
       try {
+        this.#round += 1;
         this.window.restart();
         const after = (await store.range(keyRange(META_KEY), { limit: 1 })).revision;
         await this.refill();
@@ -85,15 +92,29 @@ export class ShardFollower {
 
   async #readOn(): Promise<void> {
     const { horizon } = this.window;
-    const page = await this.#scan.next(horizon, this.#with.capacity - this.window.size);
-    // A rescan may have begun meanwhile; what was read does not join on to the new window.
-    if (this.window.horizon !== horizon) return;
-    this.window.extend(page.horizon);
-    for (const entry of page.entries) this.#insert(entry);
-    this.#with.changed();
+    const round = this.#round;
+    const late: WatchEvent[] = [];
+    this.#late = late;
+    try {
+      const page = await this.#scan.next(horizon, this.#with.capacity - this.window.size);
+      // What was read must join on to the window as it is now, and no event may have been forgotten.
+      const joins = round === this.#round && this.window.horizon === horizon;
+      if (!joins || late.length > LATE_MAX) return;
+      this.window.extend(page.horizon);
+      for (const entry of page.entries) this.#insert(entry);
+      for (const event of late) this.#update(event);
+    } finally {
+      this.#late = undefined;
+      this.#with.changed();
+    }
   }
 
   #apply(event: WatchEvent): void {
+    if (this.#late && this.#late.length <= LATE_MAX) this.#late.push(event);
+    this.#update(event);
+  }
+
+  #update(event: WatchEvent): void {
     if (event.type === "delete") this.window.remove(event.key);
     else this.#insert(event.entry);
   }

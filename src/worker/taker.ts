@@ -32,6 +32,7 @@ import type { Slots } from "./slots.ts";
 
 const BATCH_MAX = 64;
 const TAKES_IN_FLIGHT = 3;
+const RETRY_MS = 500;
 const STEAL_MS_MIN = 100;
 const STEAL_MS_MAX = 2_000;
 const STEAL_MAX = 8;
@@ -92,8 +93,8 @@ export class Taker {
   /** Starts as many takes as slots and windows allow. */
   async #fill(signal: AbortSignal): Promise<void> {
     for (const follower of this.#with.followers()) {
-      // It rings when it found something; a scan that fails is repeated by the follower's own loop.
-      follower.refill().catch(() => {});
+      // It rings when it has read on; when the store is away, it is tried again a little later.
+      follower.refill().catch(() => this.#ringAfter(RETRY_MS));
     }
     while (this.#takes.size < TAKES_IN_FLIGHT) {
       const entries = this.#pick(Math.min(this.#with.slots.free, BATCH_MAX));
@@ -170,7 +171,7 @@ export class Taker {
     const waitMs = this.#stealAt - world.clock.monotonic();
     if (others.length === 0) return;
     if (waitMs > 0) {
-      world.clock.after(waitMs, () => this.ring());
+      this.#ringAfter(waitMs);
       return;
     }
     const start = Math.floor(world.random.next() * others.length);
@@ -188,7 +189,11 @@ export class Taker {
     this.#stealMs = found > 0 ? STEAL_MS_MIN : Math.min(STEAL_MS_MAX, this.#stealMs * 1.5);
     const jittered = this.#stealMs * (0.5 + world.random.next());
     this.#stealAt = world.clock.monotonic() + jittered;
-    world.clock.after(jittered, () => this.ring());
+    this.#ringAfter(jittered);
+  }
+
+  #ringAfter(ms: number): void {
+    this.#with.world.clock.after(ms, () => this.ring());
   }
 }
 

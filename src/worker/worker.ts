@@ -1,4 +1,5 @@
 import { type LoopWorld, runLoop } from "../base/loop.ts";
+import { requireKnownKeys } from "../base/options.ts";
 import type { Store } from "../store/store.ts";
 import type { Registry } from "../task/registry.ts";
 import { beginIncarnation, type Incarnation, type WorkerWorld } from "./incarnation.ts";
@@ -69,6 +70,7 @@ export class Worker implements AsyncDisposable {
 
   /** Starts, and stops at SIGTERM or SIGINT or when `signal` aborts. Resolves when it has stopped. */
   async run(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    requireKnownKeys("worker.run", options, ["signal"]);
     const onSignal = () => this.#stop.abort();
     process.once("SIGTERM", onSignal);
     process.once("SIGINT", onSignal);

@@ -4,21 +4,19 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { test } from "vitest";
 import { sequences } from "./commands.ts";
+import { RUNS, TEST_MS_MAX, underLimits } from "./limits.ts";
 import { runSequence } from "./run-sequence.ts";
 import { openEmbeddedWorld } from "./worlds.ts";
 
-const RUNS = 2_000;
-const TIMEOUT_MS = 300_000;
-
 test("differential: the embedded store answers as the model does", {
-  timeout: TIMEOUT_MS,
+  timeout: TEST_MS_MAX,
 }, async () => {
   const directory = await mkdtemp(join(tmpdir(), "etask-differential-"));
   const world = await openEmbeddedWorld(directory);
   try {
     await fc.assert(
       fc.asyncProperty(sequences, (commands) => runSequence(commands, [world])),
-      { numRuns: RUNS },
+      underLimits(RUNS),
     );
   } finally {
     await world.store.close();

@@ -489,7 +489,7 @@ describe("tasks and stores of an app", () => {
   });
 
   test("a task of no open app cannot be enqueued", async () => {
-    const task = defineTask({ name: "lonely", run: () => {} });
+    const task = defineTask({ name: "lonely", run: (_: unknown) => {} });
     const unbound = async () => {
       for (const act of [() => task.delay(1), () => task.delayMany([1])]) {
         const { code, message } = await refusal(act);

@@ -127,7 +127,7 @@ async function createServers(options: EtcdServerOptions, size: number): Promise<
   );
 }
 
-async function enableAuth(server: EtcdServer): Promise<void> {
+async function enableAuth(server: ServerProcess): Promise<void> {
   await server.ctl(
     "user",
     "add",
@@ -138,6 +138,7 @@ async function enableAuth(server: EtcdServer): Promise<void> {
   );
   await server.ctl("user", "grant-role", "root", "root");
   await server.ctl("auth", "enable");
+  server.usersOn = true;
 }
 
 interface Place {
@@ -153,6 +154,8 @@ class ServerProcess implements EtcdServer {
   readonly #options: EtcdServerOptions;
   readonly #place: Place;
   readonly certificates: Certificates | undefined;
+  /** Whether `etcdctl` has to name a user. */
+  usersOn = false;
   #child: ChildProcess | undefined;
   #reaper: ChildProcess | undefined;
 
@@ -274,7 +277,7 @@ class ServerProcess implements EtcdServer {
       const { ca, clientCert, clientKey } = this.certificates;
       flags.push("--cacert", ca, "--cert", clientCert, "--key", clientKey);
     }
-    if (this.#options.auth === true && !isSetup(args)) {
+    if (this.usersOn) {
       flags.push("--user", "root", "--password", ROOT_PASSWORD);
     }
     const env = { ...process.env, ETCDCTL_API: "3" };
@@ -294,11 +297,6 @@ class ServerProcess implements EtcdServer {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.stop();
   }
-}
-
-/** The calls that turn users and passwords on are made without them. */
-function isSetup(args: readonly string[]): boolean {
-  return args[0] === "auth" || (args[0] === "user" && args.includes("root"));
 }
 
 /**

@@ -2,8 +2,8 @@ import type { Command } from "commander";
 import { redactStoreUrl } from "../../store/store-url.ts";
 import { type Cli, type GlobalOptions, storeUrlOf, withStore } from "../cli.ts";
 import { examine } from "../doctor/examine.ts";
-import type { Finding } from "../doctor/finding.ts";
-import { EXIT } from "../failure.ts";
+import { error, type Finding } from "../doctor/finding.ts";
+import { EXIT, messageOf, remedyOf } from "../failure.ts";
 import { type Colour, printable } from "../output.ts";
 
 const EXAMPLES = `
@@ -35,12 +35,19 @@ async function doctor(cli: Cli, options: GlobalOptions): Promise<void> {
   const { output } = cli;
   const url = storeUrlOf(cli, options);
   if (!output.json) output.line(`store ${redactStoreUrl(url)}`);
-  await withStore(cli, options, async (store) => {
-    for await (const finding of examine(store, url, cli)) {
-      say(cli, finding);
-      if (finding.level === "error") cli.exitCode = EXIT.failed;
-    }
-  });
+  try {
+    await withStore(cli, options, async (store) => {
+      for await (const finding of examine(store, url, cli)) {
+        say(cli, finding);
+        if (finding.level === "error") cli.exitCode = EXIT.failed;
+      }
+    });
+  } catch (thrown) {
+    const remedy = remedyOf(thrown);
+    if (remedy?.exit !== EXIT.away) throw thrown;
+    say(cli, error("store", messageOf(thrown), remedy.hint));
+    cli.exitCode = remedy.exit;
+  }
 }
 
 function say({ output }: Cli, finding: Finding): void {

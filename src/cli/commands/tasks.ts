@@ -1,10 +1,5 @@
 import { type Command, Option } from "commander";
-import type { App } from "../../app.ts";
-import type { TaskChange } from "../../backend/watch-tasks.ts";
-import { keyRange } from "../../store/range.ts";
-import type { Revision } from "../../store/store.ts";
 import { TaskNotFoundError } from "../../task/failure.ts";
-import { META_KEY } from "../../task/keyspace.ts";
 import { requireId } from "../../task/names.ts";
 import { TASK_STATES, type TaskState } from "../../task/state.ts";
 import type { TaskView } from "../../task/view.ts";
@@ -12,18 +7,13 @@ import { wholeNumber } from "../arguments.ts";
 import { type Cli, type GlobalOptions, withApp } from "../cli.ts";
 import { reportFailure } from "../failure.ts";
 import { ageText, printable } from "../output.ts";
-import { catchStopSignals } from "../stop-signal.ts";
+import { addTasksWatch } from "./tasks-watch.ts";
 
 interface ListArguments extends GlobalOptions {
   readonly prefix?: string;
   readonly state?: TaskState;
   readonly limit?: string;
   readonly cursor?: string;
-}
-
-interface WatchArguments extends GlobalOptions {
-  readonly prefix?: string;
-  readonly after?: string;
 }
 
 const LIST_EXAMPLES = `
@@ -35,15 +25,6 @@ Examples:
 const GET_EXAMPLES = `
 Example:
   $ etask tasks get node-7/01J1RXAMZZ8M0S2T0V7Y6C2W5N
-`;
-
-const WATCH_EXAMPLES = `
-One line for each change, in order, without gaps, until SIGINT or SIGTERM; then it says
-from which revision another watch goes on. Several changes may share a revision.
-
-Examples:
-  $ etask tasks watch --prefix node-7/
-  $ etask tasks watch --after 1042 --json
 `;
 
 const REMOVE_EXAMPLES = `
@@ -77,13 +58,7 @@ export function addTasks(program: Command, cli: Cli): void {
     .action((id: string, _options, command: Command) =>
       get(cli, id, command.optsWithGlobals<GlobalOptions>()),
     );
-  tasks
-    .command("watch")
-    .description("Shows changes of tasks as they happen.")
-    .option("--prefix <prefix>", "only ids that begin with this")
-    .option("--after <revision>", "changes after this revision (default: from now on)")
-    .addHelpText("after", WATCH_EXAMPLES)
-    .action((_options, command: Command) => watch(cli, command.optsWithGlobals<WatchArguments>()));
+  addTasksWatch(tasks, cli);
   tasks
     .command("remove")
     .description("Removes tasks with all that is known of them.")
@@ -149,38 +124,6 @@ function factText(name: string, value: unknown): string {
   if (value instanceof Date) return value.toISOString();
   const asJson = ["input", "result", "headers", "detail"].includes(name);
   return printable(asJson ? JSON.stringify(value) : String(value));
-}
-
-async function watch(cli: Cli, { prefix, after, ...global }: WatchArguments): Promise<void> {
-  const { output } = cli;
-  using stop = catchStopSignals();
-  await withApp(cli, global, async (app) => {
-    let revision = after === undefined ? await currentRevision(app) : wholeNumber("--after", after);
-    output.note(`Watching changes after revision ${revision}.`, { revision });
-    const changes = app.backend.watch({
-      after: revision,
-      signal: stop.signal,
-      ...(prefix !== undefined && { prefix }),
-    });
-    // After the signal the rest of a revision still comes, so that the last one shown is whole.
-    for await (const change of changes) {
-      revision = change.revision;
-      if (output.json) output.record(change);
-      else output.line(changeText(change));
-      await output.flushed();
-    }
-    output.note(`Stopped. Another watch goes on with --after ${revision}`, { revision });
-  });
-}
-
-async function currentRevision({ store }: App): Promise<Revision> {
-  return (await store.range(keyRange(META_KEY), { limit: 1 })).revision;
-}
-
-function changeText({ revision, id, kind, task }: TaskChange): string {
-  const progress = task?.progress ? ` ${task.progress.percent}%` : "";
-  const what = task ? `${task.name}  ${task.state}${progress}` : "";
-  return printable(`${revision}  ${kind.padEnd(8)}  ${id}  ${what}`.trimEnd());
 }
 
 async function remove(cli: Cli, ids: readonly string[], global: GlobalOptions): Promise<void> {

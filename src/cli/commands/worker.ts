@@ -53,7 +53,7 @@ async function runWorker(cli: Cli, options: Options): Promise<void> {
   const tasks = await loadTasks(options.app);
   const log = createWorkerLog(cli.output, options.logLevel);
   const stopLogging = logEvents(log);
-  using stop = catchStopSignals();
+  using stop = catchStopSignals(cli.clock);
   try {
     await using app = await createApp({ store, tasks });
     const worker = app.createWorker(workerOptions);

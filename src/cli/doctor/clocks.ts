@@ -14,7 +14,7 @@
  */
 import type { RunningTask } from "../../broker/running-view.ts";
 import type { LiveWorker } from "../../broker/worker-view.ts";
-import { type Finding, ok, warning } from "./finding.ts";
+import { counted, type Finding, ok, warning } from "./finding.ts";
 
 /** Below this a difference has no effect that anybody would notice. */
 const AHEAD_MS_MIN = 1_000;
@@ -37,7 +37,7 @@ export function clockFindings(
   return [
     ok(
       "clocks",
-      `no skew can be seen between this machine and ${hosts.size} host(s) with live workers`,
+      `no skew to be seen between this machine and ${counted(hosts.size, "host")} with live workers`,
     ),
   ];
 }

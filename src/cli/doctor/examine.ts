@@ -23,8 +23,9 @@ const FREE_BYTES_MIN = 256 * 1024 ** 2;
  */
 export async function* examine(store: Store, url: string, cli: Cli): AsyncGenerator<Finding, void> {
   const location = parseStoreUrl(url);
-  yield await probeStore(store, cli);
+  // Servers that are out of space say so, while the probe would just fail.
   yield* await checkDriver(location);
+  yield await probeStore(store, cli);
   await ensureSchema(store, cli.clock);
   yield ok("schema", `the keys have layout version ${SCHEMA_VERSION}, as this etask writes them`);
   using records = listenForRecords();

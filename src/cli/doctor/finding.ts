@@ -24,6 +24,11 @@ export function error(check: string, message: string, advice: string): Finding {
   return { level: "error", check, message, advice };
 }
 
+/** `1 task`, `2 tasks`, `no tasks`. */
+export function counted(count: number, noun: string): string {
+  return `${count === 0 ? "no" : count} ${noun}${count === 1 ? "" : "s"}`;
+}
+
 /** The first few of many names, and how many more there are. */
 export function some(names: readonly string[], shownMax = 3): string {
   const more = names.length - shownMax;

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { listTasks } from "../../backend/list-tasks.ts";
 import type { Events } from "../../base/events.ts";
 import type { Store } from "../../store/store.ts";
-import { type Finding, ok, some, warning } from "./finding.ts";
+import { counted, type Finding, ok, some, warning } from "./finding.ts";
 
 const CHANNEL = "etask:record:malformed";
 const TASKS_MAX = 1_000;
@@ -33,11 +33,12 @@ export async function readSomeTasks(store: Store): Promise<number> {
 
 /** What is to be said of the records that were met, among those of so many tasks. */
 export function recordFindings({ met }: RecordListener, tasks: number): Finding {
-  if (met.size === 0) return ok("records", `nothing damaged among the records of ${tasks} task(s)`);
+  if (met.size === 0)
+    return ok("records", `nothing damaged among those of ${counted(tasks, "task")}`);
   const [first = ""] = met.values();
   return warning(
     "records",
-    `${met.size} record(s) are damaged or not etask's: ${some([...met.keys()])} (${first})`,
+    `damaged, or not etask's: ${some([...met.keys()])} (${first})`,
     "They are left alone and hurt no other task. Delete the keys when you know that nobody needs them.",
   );
 }

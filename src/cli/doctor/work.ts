@@ -5,7 +5,7 @@ import type { LiveWorker } from "../../broker/worker-view.ts";
 import type { Store } from "../../store/store.ts";
 import { readyRange } from "../../task/keyspace.ts";
 import { readTask } from "../../task/task-reader.ts";
-import { error, type Finding, ok, some, warning } from "./finding.ts";
+import { counted, error, type Finding, ok, some, warning } from "./finding.ts";
 
 /** So many waiting tasks of each queue are looked at. */
 const WAITING_LOOKS_MAX = 1_000;
@@ -22,10 +22,13 @@ export function queueFindings(
   const first =
     working.length === 0
       ? warning("workers", "no worker is running", "Start one: etask worker --app FILE")
-      : ok("workers", `${working.length} live worker(s) on ${hostsOf(working)} host(s)`);
+      : ok(
+          "workers",
+          `${counted(working.length, "live worker")} on ${counted(hostsOf(working), "host")}`,
+        );
   if (left.length === 0) {
     const count = waiting.reduce((sum, each) => sum + each.waiting, 0);
-    return [first, ok("queues", `${count} waiting task(s), no queue without a worker`)];
+    return [first, ok("queues", `${counted(count, "waiting task")}, no queue without a worker`)];
   }
   const names = left.map(({ queue, waiting: count }) => `${queue} (${count} waiting)`);
   return [
@@ -100,10 +103,14 @@ export async function checkRunning(
     return same && state.state === "running" ? [id] : [];
   });
   const left = looked.flat();
+  const runningText =
+    running.length === 0
+      ? "no running tasks"
+      : `${counted(running.length, "running task")}, each with a live worker`;
   if (left.length === 0) {
-    return [ok("running", `${running.length} running task(s), each with a live worker`)];
+    return [ok("running", runningText)];
   }
-  const message = `${left.length} task(s) run under workers that are gone: ${some(left)}`;
+  const message = `${counted(left.length, "task")} left behind by workers that are gone: ${some(left)}`;
   return workers.some(({ concurrency }) => concurrency > 0)
     ? [warning("running", message, "A live worker puts them back within seconds.")]
     : [error("running", message, "Start a worker: it puts them back.")];

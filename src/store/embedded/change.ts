@@ -16,8 +16,8 @@ import { META, type Tables } from "./tables.ts";
 export const FIRST_REVISION: Revision = 1;
 
 /**
- * A log record is closed when it reaches this size: a revision may be of any size, a record not. Small
- * enough to be copied cheaply, large enough that a commit of many parts is a few records.
+ * A log record is closed when it reaches this size: a revision may be of any size, a record not.
+ * Small enough to be copied cheaply, large enough that a commit of many parts is a few records.
  */
 const LOG_RECORD_BYTES = 12_288;
 

@@ -1,18 +1,23 @@
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { endianness } from "node:os";
+import { join } from "node:path";
 import { StoreRefusedError } from "../store-errors.ts";
+import { decodeNumber, encodeNumber } from "./records.ts";
+import { DATA_FILE, META, type Tables } from "./tables.ts";
 
 /**
- * A look at the data file before LMDB gets it: LMDB maps it and believes what it finds, so a file of
- * something else, or one that was cut off, would end the process with a signal and no word.
+ * A look at the data file before LMDB gets it: LMDB maps it and believes what it finds, so a file
+ * of something else, or one that was cut off, would end the process with a signal and no word.
  *
  * Checked is what is certain: the marks of both head pages, and that the pages which the newest one
- * names, the roots of all trees, lie within the file. (Not that the file is as long as LMDB says it
- * uses: pages at its end may never have been written, being free.) A file of another LMDB format is
- * left to LMDB.
+ * names, the roots of all trees, lie within the file. A file of another LMDB format is left to
+ * LMDB.
  *
- * Another process may write at the same moment, so a page may be a newer one by the time it is read.
- * A file is damaged when it looks so several times.
+ * Once the tables can be read, the file is compared with the size that it is known to have had: it
+ * never shrinks. (LMDB's own last page is no measure: free pages at the end may never be written.)
+ *
+ * Another process may write at the same moment, so a page may be a newer one by the time it is
+ * read. A file is damaged when it looks so several times.
  */
 
 const LOOKS_MAX = 5;
@@ -33,7 +38,9 @@ const HEAD = { version: 28, pageSize: 48, freeRoot: 88, mainRoot: 136, transacti
 /** Where the root's page number is in the record of a tree. */
 const TREE_ROOT_AT = 40;
 
-/** @throws StoreRefusedError (`STORE_REFUSED`) unless the file is missing, empty, or looks sound. */
+/**
+ * @throws StoreRefusedError (`STORE_REFUSED`) unless the file is missing, empty, or looks sound.
+ */
 export function requireSound(path: string): void {
   // The fields are in the machine's byte order; machines of the other one are left to LMDB.
   if (endianness() !== "LE") return;
@@ -45,18 +52,38 @@ export function requireSound(path: string): void {
     throw new StoreRefusedError(`${path} cannot be read.`, { cause: error });
   }
   try {
-    let problem: string | undefined;
-    for (let look = 0; look < LOOKS_MAX; look++) {
-      problem = problemOf(file);
+    for (let looks = 1; ; looks++) {
+      const problem = problemOf(file);
       if (problem === undefined) return;
+      if (looks === LOOKS_MAX) throw damaged(path, problem);
     }
-    throw new StoreRefusedError(
-      `${path} is damaged or not an etask store: ${problem}. Restore it from a backup, or move it away ` +
-        "to start with an empty store.",
-    );
   } finally {
     closeSync(file);
   }
+}
+
+/** Notes the size of the file, if it has grown. To be called within a transaction. */
+export function noteSize({ directory, meta }: Tables): void {
+  const { size } = statSync(join(directory, DATA_FILE));
+  if (size > decodeNumber(meta.get(META.size))) meta.putSync(META.size, encodeNumber(size));
+}
+
+/**
+ * To be called within a snapshot.
+ *
+ * @throws StoreRefusedError (`STORE_REFUSED`) when the file is shorter than it was.
+ */
+export function requireWhole({ directory, meta }: Tables): void {
+  const path = join(directory, DATA_FILE);
+  if (statSync(path).size < decodeNumber(meta.get(META.size)))
+    throw damaged(path, "its end is missing");
+}
+
+function damaged(path: string, problem: string): StoreRefusedError {
+  return new StoreRefusedError(
+    `${path} is damaged or not an etask store: ${problem}. Restore it from a backup, or move it ` +
+      "away to start with an empty store.",
+  );
 }
 
 function problemOf(file: number): string | undefined {

@@ -12,7 +12,7 @@ import { dirname, join } from "node:path";
 import type { RootDatabase } from "lmdb";
 import type { Random } from "../../base/random.ts";
 import { StoreRefusedError } from "../store-errors.ts";
-import { requireSound } from "./damage.ts";
+import { requireSound, requireWhole } from "./damage.ts";
 import { NOTICE_FILE } from "./notice.ts";
 import {
   DATA_FILE,
@@ -33,8 +33,8 @@ const FORMAT_NAME = "etask embedded store";
 /**
  * Opens the store's tables in a directory, making both when they are missing.
  *
- * A directory that is not ours is not touched. Ours are empty ones, and those that hold our files: a
- * process may have died, or be at this moment, between making them.
+ * A directory that is not ours is not touched. Ours are empty ones, and those that hold our files:
+ * a process may have died, or be at this moment, between making them.
  *
  * @throws StoreRefusedError (`STORE_REFUSED`) saying what is wrong and what to do.
  */
@@ -44,7 +44,8 @@ export function openDirectory(directory: string, random: Random): Tables {
   const root = refusing(directory, () => openRoot(directory));
   try {
     requireOurs(directory, root);
-    const tables = refusing(directory, () => openTables(root));
+    const tables = refusing(directory, () => openTables(directory, root));
+    snapshot(tables, () => requireWhole(tables));
     requireFormat(directory, tables, random);
     if (made) [directory, dirname(directory)].forEach(syncDirectory);
     return tables;
@@ -110,8 +111,8 @@ function requireFormat(directory: string, tables: Tables, random: Random): void 
   }
   if (format.version === FORMAT_VERSION) return;
   throw new StoreRefusedError(
-    `${directory} was written by another version of etask (format ${format.version}; this one knows ` +
-      `${FORMAT_VERSION}). Use a version of etask that knows it.`,
+    `${directory} was written by another version of etask (format ${format.version}; this one ` +
+      `knows ${FORMAT_VERSION}). Use a version of etask that knows it.`,
   );
 }
 

@@ -4,7 +4,7 @@ import { InvalidOptionsError } from "../../base/errors.ts";
 import { requireInteger } from "../../base/options.ts";
 import { type Random, systemRandom } from "../../base/random.ts";
 import { checkCommit, LEASE_TTL_MS_MAX, LEASE_TTL_MS_MIN } from "../limits.ts";
-import type { Part } from "../part.ts";
+import { del, type Part, put } from "../part.ts";
 import type { KeyRange } from "../range.ts";
 import type {
   Entry,
@@ -28,6 +28,7 @@ import { Tail } from "./tail.ts";
 import { watchRange } from "./watch.ts";
 import { Writer } from "./writer.ts";
 
+/** Where an embedded store is, and how this process uses it. */
 export interface EmbeddedStoreOptions {
   /** The store's directory; made when it is missing. For this store alone, on a local disk. */
   readonly directory: string;
@@ -46,8 +47,8 @@ export interface EmbeddedStoreOptions {
  * Opens the store in a directory. Any number of processes and threads may have it open at once.
  *
  * @throws InvalidOptionsError (`INVALID_OPTIONS`) naming the option.
- * @throws StoreRefusedError (`STORE_REFUSED`) when the directory is not ours, not writable, damaged, or
- *   was written by a newer version.
+ * @throws StoreRefusedError (`STORE_REFUSED`) when the directory is not ours, not writable,
+ *   damaged, or was written by a newer version.
  */
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
   const { clock = systemClock, random = systemRandom, inline = false } = options;
@@ -85,8 +86,8 @@ interface Organs {
 /**
  * A store in a directory of this machine, shared by its processes: {@link openEmbeddedStore}.
  *
- * Reads happen in the calling thread, on the newest state; writes go to the writer; watches follow the
- * log. See `tables.ts`, `write-loop.ts` and `tail.ts`.
+ * Reads happen in the calling thread, on the newest state; writes go to the writer; watches follow
+ * the log. See `tables.ts`, `write-loop.ts` and `tail.ts`.
  */
 export class EmbeddedStore implements Store {
   readonly url: string;
@@ -140,8 +141,8 @@ export class EmbeddedStore implements Store {
   }
 
   /**
-   * Forgets the history below `revision`, as etcd's compaction does. Not needed in operation: history
-   * is trimmed by its age.
+   * Forgets the history below `revision`, as etcd's compaction does. Not needed in operation:
+   * history is trimmed by its age.
    *
    * @throws InvalidOptionsError (`INVALID_OPTIONS`) when the store is not at `revision` yet.
    */
@@ -180,10 +181,13 @@ export class EmbeddedStore implements Store {
   }
 }
 
-/** A part with copies of its values: the caller may reuse its buffers, and a buffer may be huge. */
-function ownPart(part: Part): Part {
-  const writes = part.writes.map((write) =>
-    write.op === "put" ? { ...write, value: new Uint8Array(write.value) } : write,
+/**
+ * What the writer needs of a part, and nothing else that may hang on it. Values are copied: the
+ * caller may reuse its buffers, and a value may be a small view of a huge one.
+ */
+function ownPart({ guards, writes, otherwise = [] }: Part): Part {
+  const own = writes.map((write) =>
+    write.op === "put" ? put(write.key, new Uint8Array(write.value), write.lease) : del(write.key),
   );
-  return { ...part, writes };
+  return { guards, writes: own, otherwise };
 }

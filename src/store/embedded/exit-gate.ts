@@ -3,17 +3,17 @@ import { getEnvironmentData, setEnvironmentData } from "node:worker_threads";
 /**
  * Keeps the end of the process out of transactions.
  *
- * When the main thread calls `process.exit` or dies of an error, the other threads are stopped wherever
- * they are. One that is stopped within an LMDB transaction never ends: the binding's clean-up waits for
- * a lock that the thread itself holds, and every other process waits for the transaction. So all
- * threads share a gate: who begins a transaction goes in, and the exit handler of the main thread
- * closes it and waits until nobody is inside.
+ * When the main thread calls `process.exit` or dies of an error, the other threads are stopped
+ * wherever they are. One that is stopped within an LMDB transaction never ends: the binding's
+ * clean-up waits for a lock that the thread itself holds, and every other process waits for the
+ * transaction. So all threads share a gate: who begins a transaction goes in, and the exit handler
+ * of the main thread closes it and waits until nobody is inside.
  *
- * `Worker.terminate` gives no such chance: end a thread that has a store open by a message. A signal
- * that kills the process is harmless, the system gives the lock to another process.
+ * `Worker.terminate` gives no such chance: end a thread that has a store open by a message. A
+ * signal that kills the process is harmless, the system gives the lock to another process.
  *
- * Each thread goes in before it looks whether the gate is closed, and the handler closes it before it
- * looks who is inside, so one of the two sees the other.
+ * Each thread goes in before it looks whether the gate is closed, and the handler closes it before
+ * it looks who is inside, so one of the two sees the other.
  */
 const KEY = "etask:embedded:exit-gate";
 const CLOSED = 0;

@@ -1,3 +1,4 @@
+import { statfsSync } from "node:fs";
 import { type Applied, InvalidOptionsError } from "../../base/errors.ts";
 import type { LeaseId } from "../store.ts";
 import { LeaseLostError, StoreFullError, StoreUnavailableError } from "../store-errors.ts";
@@ -13,8 +14,16 @@ export type Failure =
       readonly applied: Applied;
     };
 
-/** Codes that mean "no space": ENOSPC, EDQUOT, EFBIG and LMDB's own limits of map and transaction. */
+/**
+ * Codes that mean "no space": ENOSPC, EDQUOT, EFBIG, and LMDB's own limits of map and transaction.
+ */
 const FULL = [28, 122, 27, -30792, -30788];
+
+/** EIO, which LMDB also reports when the disk took only a part of what it wrote. */
+const IO_ERROR = 5;
+
+/** With less than this left, a partial write means that the disk is full. */
+const SPACE_BYTES_MIN = 16_777_216;
 
 /** The error that a caller gets for a failure. */
 export function toError(failure: Failure): Error {
@@ -41,7 +50,7 @@ export function transactionFailure(tables: Tables, error: unknown): Failure {
   const cause = error instanceof TransactionError ? error.cause : error;
   const reason = cause instanceof Error ? cause.message : String(cause);
   const applied = phase === "commit" && isBroken(tables) ? "unknown" : "no";
-  if (FULL.includes(errorNumber(cause))) {
+  if (isFull(tables.directory, errorNumber(cause))) {
     const message = `The disk of the embedded store is full (${reason}). Free some space.`;
     return { code: "STORE_FULL", message, applied };
   }
@@ -51,6 +60,16 @@ export function transactionFailure(tables: Tables, error: unknown): Failure {
       : "";
   const message = `The embedded store could not write: ${reason}.${advice}`;
   return { code: "STORE_UNAVAILABLE", message, applied };
+}
+
+function isFull(directory: string, code: number): boolean {
+  if (code !== IO_ERROR) return FULL.includes(code);
+  try {
+    const { bavail, bsize } = statfsSync(directory);
+    return bavail * bsize < SPACE_BYTES_MIN;
+  } catch {
+    return false;
+  }
 }
 
 /** The error for a read that failed. */

@@ -45,8 +45,8 @@ export function readLog(tables: Tables, after: Revision): LoggedRevision[] {
 }
 
 /**
- * Forgets the history below `revision`, which is at most the newest: past reads and watches from below
- * are refused from now on. The records go later, step by step.
+ * Forgets the history below `revision`, which is at most the newest: past reads and watches from
+ * below are refused from now on. The records go later, step by step.
  */
 export function compactHistory(tables: Tables, revision: Revision): void {
   if (revision <= compactRevision(tables)) return;
@@ -63,8 +63,8 @@ export function trimIsDue(tables: Tables, now: number, historyMs: number): boole
 }
 
 /**
- * Removes the oldest history, whole revisions, a bounded number, and remembers that it is gone. To be
- * called within a transaction. Returns whether there may be more to remove.
+ * Removes the oldest history, whole revisions, a bounded number, and remembers that it is gone. To
+ * be called within a transaction. Returns whether there may be more to remove.
  */
 export function trimHistory(tables: Tables, now: number, historyMs: number): boolean {
   const compacted = compactRevision(tables);

@@ -13,8 +13,8 @@ export interface Moment {
 }
 
 /**
- * Judges all parts and then makes those that hold. To be called within a transaction, which it leaves
- * untouched when it fails, so that other commits of the same transaction do not notice.
+ * Judges all parts and then makes those that hold. To be called within a transaction, which it
+ * leaves untouched when it fails, so that other commits of the same transaction do not notice.
  */
 export function applyCommit(tables: Tables, parts: readonly Part[], moment: Moment): Answer {
   const judged = currentRevision(tables);

@@ -7,13 +7,13 @@ import type { Tables } from "./tables.ts";
 /**
  * # Leases
  *
- * A lease is a record of its time to live and of when it was last renewed, on the monotonic clock that
- * all processes of one boot share. So any process can tell that it is over, and whichever notices first
- * ends it; the process that asked for it is not needed.
+ * A lease is a record of its time to live and of when it was last renewed, on the monotonic clock
+ * that all processes of one boot share. So any process can tell that it is over, and whichever
+ * notices first ends it; the process that asked for it is not needed.
  *
- * **After a restart of the machine** that clock begins anew. A lease renewed in the future is therefore
- * of an earlier boot, and over. Should the new boot have lasted longer than the old one had when the
- * lease was renewed, the lease lives at most one more time to live: late, never early.
+ * **After a restart of the machine** that clock begins anew. A lease renewed in the future is
+ * therefore of an earlier boot, and over. Should the new boot have lasted longer than the old one
+ * had when the lease was renewed, the lease lives at most one more time to live: late, never early.
  *
  * Everything here is called within a transaction, but for {@link expiredLeases}, which only reads.
  */

@@ -1,8 +1,8 @@
 import { closeSync, constants, type FSWatcher, openSync, watch, writeSync } from "node:fs";
 
 /**
- * How processes tell each other that there is a new revision: a file of one byte that is written after
- * each transaction. The system's file watch wakes the others within about a millisecond.
+ * How processes tell each other that there is a new revision: a file of one byte that is written
+ * after each transaction. The system's file watch wakes the others within about a millisecond.
  *
  * It is a file of its own, and not the data file, because a change of that is noticed before it is
  * visible to readers, and several times for each transaction. A notice may be lost (the writer died
@@ -37,8 +37,8 @@ export function createNotice(directory: string): Notice {
 }
 
 /**
- * Calls `onNotice` at each notice until the function returned is called. Keeps the process alive until
- * then, as any other open connection would.
+ * Calls `onNotice` at each notice until the function returned is called. Keeps the process alive
+ * until then, as any other open connection would.
  */
 export function watchNotice(directory: string, onNotice: () => void): () => void {
   let watcher: FSWatcher | undefined;

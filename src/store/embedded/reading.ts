@@ -12,7 +12,9 @@ export function compactRevision({ meta }: Tables): Revision {
   return decodeNumber(meta.get(META.compacted));
 }
 
-/** @throws HistoryLostError (`HISTORY_LOST`) when what came after `revision` is not known any more. */
+/**
+ * @throws HistoryLostError (`HISTORY_LOST`) when what came after `revision` is not known any more.
+ */
 export function requireKnown(tables: Tables, revision: Revision): void {
   const compacted = compactRevision(tables);
   if (revision >= compacted) return;
@@ -48,8 +50,8 @@ export function rangeQuery(range: KeyRange, options: RangeOptions): RangeQuery {
 /**
  * One page of a range, now or at a past revision. To be called within a snapshot.
  *
- * The past is the present with the events since then undone, so a page costs what happened since its
- * revision: cheap while paging, dear for a revision of minutes ago.
+ * The past is the present with the events since then undone, so a page costs what happened since
+ * its revision: cheap while paging, dear for a revision of minutes ago.
  */
 export function readRange(tables: Tables, query: RangeQuery): RangePage {
   const newest = currentRevision(tables);

@@ -1,13 +1,13 @@
 import type { Entry, LeaseId, Revision, WatchEvent } from "../store.ts";
 
 /**
- * How records look in the file. Numbers are big-endian doubles: exact for safe integers, and positive
- * ones sort as bytes like the numbers they are, which the keys of the log rely on.
+ * How records look in the file. Numbers are big-endian doubles: exact for safe integers, and
+ * positive ones sort as bytes like the numbers they are, which the keys of the log rely on.
  *
  * - entry: create revision, modification revision, version, length of the lease id, lease id, value
  * - log: wall time, then events one after the other
- * - event: key, entry after (empty when deleted), entry before (empty when there was none), each with
- *   its length in front
+ * - event: key, entry after (empty when deleted), entry before (empty when there was none), each
+ *   with its length in front
  * - lease: time to live and moment of the last renewal, both in milliseconds
  *
  * The log holds whole entries, before and after: reading the past undoes events, watching replays
@@ -29,6 +29,7 @@ export interface Change {
   readonly before: Uint8Array | undefined;
 }
 
+/** A lease as it is kept. */
 export interface LeaseRecord {
   readonly ttlMs: number;
   readonly renewedAt: number;

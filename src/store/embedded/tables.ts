@@ -6,21 +6,24 @@ import { insideExitGate } from "./exit-gate.ts";
  * The LMDB file and its tables, and the only two ways to touch them: {@link snapshot} and
  * {@link transaction}. What LMDB and its binding do that a reader must know:
  *
- * - **Durability.** `overlappingSync` off, `noSync` and `separateFlushed` never set: committing writes
- *   the changed pages, calls `fdatasync`, then writes the page that makes them current through a
- *   descriptor opened with `O_DSYNC`. `transactionSync` returns after that. A process that dies at any
- *   moment leaves the state before or after, and the robust lock it held goes to the next writer.
+ * - **Durability.** `overlappingSync` off, `noSync` and `separateFlushed` never set: committing
+ *   writes the changed pages, calls `fdatasync`, then writes the page that makes them current
+ *   through a descriptor opened with `O_DSYNC`. `transactionSync` returns after that. A process
+ *   that dies at any moment leaves the state before or after, and the robust lock it held goes to
+ *   the next writer.
  * - **Snapshots.** The binding keeps a read transaction until the next turn of the event loop. Kept
- *   longer (a turn may last minutes when user code blocks), it would hide newer commits and stop the
- *   file from reusing pages, so it is dropped before and after each read.
+ *   longer (a turn may last minutes when user code blocks), it would hide newer commits and stop
+ *   the file from reusing pages, so it is dropped before and after each read.
  * - **Callbacks of transactions return nothing.** `put` returns a thenable, and a transaction whose
  *   callback returns one stays open, holding the lock of all processes.
  * - **A thread that is stopped within a transaction hangs**, with the lock: see `exit-gate.ts`.
- * - **Cursors do not survive writes.** Inside a transaction a range is read to its end, then changed.
+ * - **Cursors do not survive writes.** Inside a transaction a range is read to its end, then
+ *   changed.
  * - **Threads of one process share the map**, so it is made large at once: growing it maps the file
  *   anew below the feet of the other threads. The size is address space, not disk or memory.
  */
 export interface Tables {
+  readonly directory: string;
   readonly root: RootDatabase<Buffer, string>;
   /** Key to entry: the newest state. */
   readonly entries: Database<Buffer, string>;
@@ -30,12 +33,17 @@ export interface Tables {
   readonly leases: Database<Buffer, string>;
   /** Lease id, "/", key: which keys a lease holds. Values are empty. */
   readonly attached: Database<Buffer, string>;
-  /** The numbers of {@link META} and the format. */
+  /** Single facts, by the names of {@link META}. */
   readonly meta: Database<Buffer, string>;
 }
 
 /** The names of the records in {@link Tables.meta}. */
-export const META = { format: "format", revision: "revision", compacted: "compacted" } as const;
+export const META = {
+  format: "format",
+  revision: "revision",
+  compacted: "compacted",
+  size: "size",
+} as const;
 
 /** The data file's name in the store's directory. LMDB keeps its lock beside it. */
 export const DATA_FILE = "etask.mdb";
@@ -48,7 +56,9 @@ const MAP_BYTES = 2 ** 34;
 /** Processes and threads that read at one moment; more are refused by LMDB, not delayed. */
 const READERS_MAX = 1_024;
 
-/** Keys as text. A bound of a range may be longer than any key; what lies beyond decides nothing. */
+/**
+ * Keys as text. A bound of a range may be longer than any key; what lies beyond decides nothing.
+ */
 const textKeys = {
   writeKey: (key: string, target: Buffer, start: number) =>
     start + target.write(key, start, KEY_BYTES_MAX + 64, "utf8"),
@@ -70,10 +80,11 @@ export function openRoot(directory: string): RootDatabase<Buffer, string> {
   });
 }
 
-/** Opens the tables, creating those that are missing. */
-export function openTables(root: RootDatabase<Buffer, string>): Tables {
+/** Opens the tables of a directory, creating those that are missing. */
+export function openTables(directory: string, root: RootDatabase<Buffer, string>): Tables {
   const text = { encoding: "binary", keyEncoder: textKeys } as const;
   return insideExitGate(() => ({
+    directory,
     root,
     entries: root.openDB<Buffer, string>("entries", text),
     log: root.openDB<Buffer, Buffer>("log", { encoding: "binary", keyEncoding: "binary" }),

@@ -1,7 +1,8 @@
 import type { CancelTimer, Clock } from "../../base/clock.ts";
 import type { Revision } from "../store.ts";
-import { StoreClosedError } from "../store-errors.ts";
+import { StoreClosedError, StoreError } from "../store-errors.ts";
 import { currentRevision } from "./change.ts";
+import { readError } from "./failure.ts";
 import { type LoggedRevision, readLog } from "./history.ts";
 import { watchNotice } from "./notice.ts";
 import { compactRevision, requireKnown } from "./reading.ts";
@@ -17,15 +18,16 @@ const POLL_MS = 250;
 /**
  * # The end of the log, read once for all watches of an opened store
  *
- * A watch is only a position. It asks for what comes after it and gets it from what is kept here, when
- * it is near the end, or else from the log itself, a bounded piece at a time. So a slow watch costs
- * nothing while it is slow, and a hundred watches cost one read of each change.
+ * A watch is only a position. It asks for what comes after it and gets it from what is kept here,
+ * when it is near the end, or else from the log itself, a bounded piece at a time. So a slow watch
+ * costs nothing while it is slow, and a hundred watches cost one read of each change.
  *
- * Invariant: the kept revisions are without gap and end at `#newest`. When that cannot be (history was
- * forgotten meanwhile, or the log ran far ahead), none are kept and each watch reads for itself.
+ * Invariant: the kept revisions are without gap and end at `#newest`. When that cannot be (history
+ * was forgotten meanwhile, or the log ran far ahead), none are kept and each watch reads for
+ * itself.
  *
- * A watch waits only after a read that found nothing, in the same turn; whatever moves `#newest` wakes
- * all that wait. So no change is slept through.
+ * A watch waits only after a read that found nothing, in the same turn; whatever moves `#newest`
+ * wakes all that wait. So no change is slept through.
  */
 export class Tail {
   readonly #tables: Tables;
@@ -69,17 +71,13 @@ export class Tail {
    */
   read(after: Revision): readonly LoggedRevision[] {
     this.#requireOpen();
-    if (after >= this.#newest) this.#refresh();
-    if (after >= this.#newest) return [];
-    const first = this.#kept[0]?.revision ?? this.#newest + 1;
-    if (after >= first - 1) return this.#kept.slice(after - first + 1);
-    return snapshot(this.#tables, () => {
-      requireKnown(this.#tables, after);
-      return readLog(this.#tables, after);
-    });
+    try {
+      return this.#read(after);
+    } catch (error) {
+      throw error instanceof StoreError ? error : readError(error);
+    }
   }
-
-  /** Resolves when there is something newer, or when `wakeUp` is called with the same function. */
+  /** Resolves when there is something newer, or when the function given to `onWake` is called. */
   wait(onWake: (wake: () => void) => void): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.add(resolve);
@@ -92,7 +90,13 @@ export class Tail {
 
   /** Looks for something newer, if anybody waits for it. */
   check(): void {
-    if (this.#waiting.size > 0) this.#refresh();
+    if (this.#waiting.size === 0) return;
+    try {
+      this.#refresh();
+    } catch {
+      // Whoever waits meets the same error, and can report it.
+      this.#wake();
+    }
   }
 
   /** Ends all watches with an error. */
@@ -103,6 +107,17 @@ export class Tail {
 
   #requireOpen(): void {
     if (this.#closed) throw new StoreClosedError();
+  }
+
+  #read(after: Revision): readonly LoggedRevision[] {
+    if (after >= this.#newest) this.#refresh();
+    if (after >= this.#newest) return [];
+    const first = this.#kept[0]?.revision ?? this.#newest + 1;
+    if (after >= first - 1) return this.#kept.slice(after - first + 1);
+    return snapshot(this.#tables, () => {
+      requireKnown(this.#tables, after);
+      return readLog(this.#tables, after);
+    });
   }
 
   #refresh(): void {

@@ -1,6 +1,7 @@
 import type { CancelTimer, Clock } from "../../base/clock.ts";
 import type { Random } from "../../base/random.ts";
 import { currentRevision } from "./change.ts";
+import { noteSize } from "./damage.ts";
 import { type Failure, transactionFailure } from "./failure.ts";
 import { compactHistory, trimHistory, trimIsDue } from "./history.ts";
 import { applyCommit, type Moment } from "./judge.ts";
@@ -11,23 +12,23 @@ import { snapshot, type Tables, transaction } from "./tables.ts";
 /**
  * # The loop that writes
  *
- * One for each opened store; in a thread of its own, because user code may block the main thread, and a
- * transaction that waits for a blocked thread would hold the write lock of every process.
+ * One for each opened store; in a thread of its own, because user code may block the main thread,
+ * and a transaction that waits for a blocked thread would hold the write lock of every process.
  *
- * **Requests** come into an inbox. Each turn takes many of them into one LMDB transaction: one lock,
- * one wait for the disk, each commit at a revision of its own. A commit is judged before it writes
- * anything, so one that fails leaves the transaction to the others. Answers go out in the order of the
- * requests, after the transaction is on disk.
+ * **Requests** come into an inbox. Each turn takes many of them into one LMDB transaction: one
+ * lock, one wait for the disk, each commit at a revision of its own. A commit is judged before it
+ * writes anything, so one that fails leaves the transaction to the others. Answers go out in the
+ * order of the requests, after the transaction is on disk.
  *
- * **Four times a second** it looks, without writing, for leases that are over and for history that is
- * too old, and ends and trims them in transactions of their own. Every process does; whoever comes
- * second finds nothing left to do.
+ * **Several times a second** it looks, without writing, for leases that are over and for history
+ * that is too old, and ends and trims them in transactions of their own. Every process does;
+ * whoever comes second finds nothing left to do.
  *
- * **A transaction fails** (disk full, I/O error): all its requests fail alike, and each says whether it
- * may have been applied. The next ones are tried as if nothing had been.
+ * **A transaction fails** (disk full, I/O error): all its requests fail alike, and each says
+ * whether it may have been applied. The next ones are tried as if nothing had been.
  *
- * **The process dies**: before the commit nothing of the transaction is there, after it all of it is,
- * answered or not. The lock passes to another process. Leases are ended by the others.
+ * **The process dies**: before the commit nothing of the transaction is there, after it all of it
+ * is, answered or not. The lock passes to another process. Leases are ended by the others.
  */
 export interface WriteLoopOptions {
   readonly clock: Clock;
@@ -47,15 +48,23 @@ const BATCH_BYTES_MAX = 4_194_304;
 /** How long leases may be over before they are ended, while nothing else delays it. */
 const TEND_MS = 200;
 
+/** Between two looks for readers that died within a read, which keep LMDB from reusing pages. */
+const READER_CHECK_TURNS = 50;
+
 /** Leases ended in one transaction. */
 const EXPIRED_MAX = 100;
 
-/** See the head of this file. Constructed, it only waits; {@link WriteLoop.start} starts the tending. */
+/**
+ * See the head of this file. Constructed, it only waits; {@link WriteLoop.start} starts the
+ * tending.
+ */
 export class WriteLoop {
   readonly #tables: Tables;
   readonly #options: WriteLoopOptions;
   readonly #inbox: Request[] = [];
   #turnPending = false;
+  #turns = 0;
+  #closed = false;
   #cancelTending: CancelTimer = () => {};
 
   constructor(tables: Tables, options: WriteLoopOptions) {
@@ -79,6 +88,7 @@ export class WriteLoop {
 
   /** Answers all that was pushed, and stops. */
   close(): void {
+    this.#closed = true;
     this.#cancelTending();
     while (this.#inbox.length > 0) this.#write();
   }
@@ -148,8 +158,9 @@ export class WriteLoop {
     const { clock } = this.#options;
     try {
       return transaction(this.#tables, () => {
-        // Taken with the lock held: waiting for it may have been long, and leases may be over since.
+        // Taken with the lock held: while it was waited for, leases may have come to their end.
         const moment = { wall: clock.now(), monotonic: clock.monotonic() };
+        noteSize(this.#tables);
         const before = currentRevision(this.#tables);
         const answers = write(moment);
         return { answers, changed: currentRevision(this.#tables) !== before };
@@ -164,7 +175,9 @@ export class WriteLoop {
     const { clock, historyMs } = this.#options;
     const tables = this.#tables;
     let due: { leases: boolean; history: boolean };
+    this.#turns += 1;
     try {
+      if (this.#turns % READER_CHECK_TURNS === 0) tables.root.readerCheck();
       due = snapshot(tables, () => ({
         leases: expiredLeases(tables, clock.monotonic()).length > 0,
         history: trimIsDue(tables, clock.now(), historyMs),
@@ -188,6 +201,7 @@ export class WriteLoop {
 
   /** One step now and the next in a turn of its own, so that requests come in between. */
   #trim(): void {
+    if (this.#closed) return;
     let more = false;
     this.#transact(({ wall }) => {
       more = trimHistory(this.#tables, wall, this.#options.historyMs);

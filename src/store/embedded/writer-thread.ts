@@ -7,9 +7,10 @@ import { openRoot, openTables } from "./tables.ts";
 import { WriteLoop } from "./write-loop.ts";
 
 /**
- * The thread that writes for one opened store. It lives as long as its port: a `close` message lets it
- * finish what it got, close its own handle of the file (a thread that ends with an open one leaves that
- * to the binding's exit hooks), and end by itself. Its errors are the parent's `error` event.
+ * The thread that writes for one opened store. It lives as long as its port: a `close` message lets
+ * it finish what it got, close its own handle of the file (a thread that ends with an open one
+ * leaves that to the binding's exit hooks), and end by itself. Its errors are the parent's `error`
+ * event.
  */
 function run({ directory, historyMs }: WriterOptions): void {
   const port = parentPort;
@@ -17,7 +18,7 @@ function run({ directory, historyMs }: WriterOptions): void {
   const post = (message: FromWriter) => port.postMessage(message);
   const root = openRoot(directory);
   const notice = createNotice(directory);
-  const loop = new WriteLoop(openTables(root), {
+  const loop = new WriteLoop(openTables(directory, root), {
     clock: systemClock,
     random: systemRandom,
     historyMs,

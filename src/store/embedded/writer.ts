@@ -30,12 +30,12 @@ interface Pending {
 }
 
 /**
- * The caller's side of the loop that writes: requests of one turn are sent together, answers come back
- * in order.
+ * The caller's side of the loop that writes: requests of one turn are sent together, answers come
+ * back in order.
  *
- * An answer that takes too long (another process was stopped while it held the write lock) fails with
- * `applied: "unknown"`; the request stays in line and may still be applied. When the loop is lost, so
- * do all that wait, and later requests fail with `applied: "no"`.
+ * An answer that takes too long (another process was stopped while it held the write lock) fails
+ * with `applied: "unknown"`; the request stays in line and may still be applied. When the loop is
+ * lost, so do all that wait, and later requests fail with `applied: "no"`.
  */
 export class Writer {
   readonly #clock: Clock;
@@ -128,8 +128,8 @@ export class Writer {
 
 function overdueError(): StoreUnavailableError {
   return new StoreUnavailableError(
-    `The embedded store did not write within ${ANSWER_MS_MAX} ms. Is the disk stuck, or was another ` +
-      "process stopped while it wrote?",
+    `The embedded store did not write within ${ANSWER_MS_MAX} ms. Is the disk stuck, or was ` +
+      "another process stopped while it wrote?",
     "unknown",
   );
 }

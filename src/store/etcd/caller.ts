@@ -9,12 +9,13 @@ import {
   decodeAuthenticateResponse,
   encodeAuthenticateRequest,
 } from "./proto/generated/etcd.ts";
-import { judge, storeError, type Verdict } from "./status.ts";
+import { isTimeout, judge, storeError, type Verdict } from "./status.ts";
 import { type Headers, RpcError } from "./transport.ts";
 
 const PAUSE_FIRST_MS = 25;
 const PAUSE_MAX_MS = 1_000;
 const AUTHENTICATE = "Auth/Authenticate";
+const ANONYMOUS: Headers = { hasleader: "true" };
 
 /**
  * # How a call is made
@@ -38,7 +39,7 @@ export class Caller {
   readonly #options: CallerOptions;
   readonly #closing = new AbortController();
   readonly #underWay = new Set<Promise<unknown>>();
-  #headers: Headers = { hasleader: "true" };
+  #headers: Headers = ANONYMOUS;
   #renewal: Promise<void> | undefined;
   /** Called after a server failed, to look for others. */
   onEndpointFailed: () => void = () => {};
@@ -59,14 +60,16 @@ export class Caller {
     return this.#track(this.#run(call, this.#pool));
   }
 
-  /** The same at one server, with one try. @throws RpcError */
-  async callAt<Answer>(
+  /** The same at one server, with one try. @throws RpcError, or StoreClosedError */
+  callAt<Answer>(
     endpoint: Endpoint,
     { method, request, purpose, decode }: Call<Answer>,
   ): Promise<Answer> {
-    const { tryMs } = this.#options;
+    if (this.#closing.signal.aborted) return Promise.reject(new StoreClosedError());
+    const headers = this.#headers;
+    const timeoutMs = this.#options.tryMs;
     const transport = endpoint.transport(purpose);
-    return transport.unary({ method, request, headers: this.#headers, timeoutMs: tryMs, decode });
+    return this.#track(transport.unary({ method, request, headers, timeoutMs, decode }));
   }
 
   /**
@@ -102,18 +105,22 @@ export class Caller {
     const { clock, operationMs, tryMs } = this.#options;
     const endsAt = clock.monotonic() + operationMs;
     const refusedTls = new Set<Endpoint>();
-    let renewed = call.method === AUTHENTICATE;
+    // etcd refuses a call with an old token even if it is the one that asks for a new token.
+    const first = call.method === AUTHENTICATE;
+    let renewed = first;
     for (let tries = 1; ; tries += 1) {
       const endpoint = pool.current(call.purpose);
-      const headers = this.#headers;
+      const headers = first ? ANONYMOUS : this.#headers;
       const timeoutMs = Math.max(1, Math.min(tryMs, endsAt - clock.monotonic()));
+      const transport = endpoint.transport(call.purpose);
       try {
         const { method, request, decode } = call;
-        const transport = endpoint.transport(call.purpose);
         return await transport.unary({ method, request, headers, timeoutMs, decode });
       } catch (error) {
         if (!(error instanceof RpcError)) throw error;
         const verdict = judge(error);
+        // The rest of a budget may be too short for any server.
+        if (isTimeout(error) && timeoutMs >= tryMs) endpoint.renew(call.purpose, transport);
         const failure = () => this.#failure(call, endpoint, verdict, error, tries);
         if (wantsToken(verdict) && this.#options.credentials && !renewed) {
           renewed = true;
@@ -162,7 +169,7 @@ export class Caller {
     };
     try {
       const { token } = await this.#run(call, this.#pool);
-      this.#headers = { hasleader: "true", token };
+      this.#headers = { ...ANONYMOUS, token };
     } catch (error) {
       const cause = (error as StoreError).cause;
       if (!(cause instanceof RpcError) || judge(cause).kind !== "users-off") throw error;
@@ -172,7 +179,7 @@ export class Caller {
         hazard: "The store URL names a user, but etcd has authentication turned off.",
         advice: "Turn it on (etcdctl auth enable), or take the user out of the URL.",
       });
-      this.#headers = { ...this.#headers };
+      this.#headers = { ...ANONYMOUS };
     }
   }
 }

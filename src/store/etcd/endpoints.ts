@@ -36,6 +36,16 @@ export class Endpoint {
     return transport;
   }
 
+  /**
+   * Gives up a connection that did not answer in time: it may be half-open, and nothing else would find
+   * that out while no stream uses it. Calls under way on it are left to end by themselves.
+   */
+  renew(purpose: Purpose, silent: Transport): void {
+    if (this.#transports.get(purpose) !== silent) return;
+    this.#transports.delete(purpose);
+    silent.close();
+  }
+
   close(): void {
     for (const transport of this.#transports.values()) transport.close();
     this.#transports.clear();

@@ -19,7 +19,7 @@ import {
 } from "./transport.ts";
 
 /** Largest message that is taken from a server. */
-export const RECEIVE_BYTES_MAX = 64 * 1024 * 1024;
+export const RECEIVE_BYTES_MAX = 67_108_864;
 
 const CHANNEL_OPTIONS: ChannelOptions = {
   // Finds a half-open connection under a stream within 13 s. etcd ends the connection of who pings more

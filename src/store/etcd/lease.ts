@@ -12,12 +12,11 @@ import {
   encodeLeaseKeepAliveRequest,
   type LeaseKeepAliveResponse,
 } from "./proto/generated/etcd.ts";
-import { judge, storeError } from "./status.ts";
-import { type Duplex, type Headers, RpcError } from "./transport.ts";
+import { isTimeout, judge, silence, storeError } from "./status.ts";
+import { type Duplex, type Headers, RpcError, type Transport } from "./transport.ts";
 
 const PAUSE_FIRST_MS = 25;
 const PAUSE_MAX_MS = 500;
-const DEADLINE_EXCEEDED = 4;
 
 /**
  * # Keeping leases alive
@@ -114,6 +113,7 @@ class KeepAliveStream {
   readonly headers: Headers;
   readonly #options: LeaseKeeperOptions;
   readonly #onFailed: (reason: RpcError) => void;
+  readonly #transport: Transport;
   readonly #duplex: Duplex;
   readonly #waiting = new Map<LeaseId, Set<Deferred<number>>>();
   open = true;
@@ -128,7 +128,8 @@ class KeepAliveStream {
     this.headers = headers;
     this.#options = options;
     this.#onFailed = onFailed;
-    this.#duplex = endpoint.transport("lease").duplex({
+    this.#transport = endpoint.transport("lease");
+    this.#duplex = this.#transport.duplex({
       method: "Lease/LeaseKeepAlive",
       headers,
       decode: decodeLeaseKeepAliveResponse,
@@ -143,7 +144,7 @@ class KeepAliveStream {
     const waiting = this.#waiting.get(lease) ?? new Set();
     this.#waiting.set(lease, waiting.add(answer));
     const cancelTimer = this.#options.clock.after(this.#options.tryMs, () => {
-      this.fail(new RpcError(DEADLINE_EXCEEDED, `no answer within ${this.#options.tryMs} ms`));
+      this.fail(silence(`no answer within ${this.#options.tryMs} ms`));
     });
     this.#duplex.send(encodeLeaseKeepAliveRequest({ id: lease }));
     try {
@@ -158,7 +159,10 @@ class KeepAliveStream {
     if (!this.open) return;
     this.open = false;
     this.#duplex.cancel();
-    if (reason instanceof RpcError) this.#onFailed(reason);
+    if (reason instanceof RpcError) {
+      if (isTimeout(reason)) this.endpoint.renew("lease", this.#transport);
+      this.#onFailed(reason);
+    }
     for (const waiting of this.#waiting.values()) {
       for (const answer of waiting) answer.reject(reason);
     }

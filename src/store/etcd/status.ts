@@ -10,7 +10,7 @@ import {
   StoreRefusedError,
   StoreUnavailableError,
 } from "../store-errors.ts";
-import type { RpcError } from "./transport.ts";
+import { RpcError } from "./transport.ts";
 
 /**
  * # What a failed call means
@@ -58,7 +58,7 @@ const unknown = (kind: VerdictKind): Verdict => ({ kind, applied: "unknown" });
 const TLS_REFUSED =
   /certificate|self-signed|altnames|SSL routines|SSL alert|wrong version number|UNABLE_TO_|CERT_/i;
 const NOT_SENT =
-  /Waiting for LB pick|waiting for (name resolution|metadata filters)|^No connection established|^Name resolution failed/;
+  /Waiting for LB pick|waiting for (name resolution|metadata filters)|^Channel closed before call started|^No connection established|^Name resolution failed/;
 
 /** The first rule that fits decides. */
 const RULES: readonly Rule[] = [
@@ -99,6 +99,16 @@ export function judge({ code, text }: RpcError): Verdict {
     if (ruleCode === code && (ruleText === undefined || ruleText.test(text))) return verdict;
   }
   return unknown("unavailable");
+}
+
+/** Whether the server did not answer in time. */
+export function isTimeout({ code }: RpcError): boolean {
+  return code === status.DEADLINE_EXCEEDED;
+}
+
+/** The error of a stream on which the server says nothing. */
+export function silence(text: string): RpcError {
+  return new RpcError(status.DEADLINE_EXCEEDED, text);
 }
 
 /** The same for the reason text of a watch that the server ended: it has no code of its own. */

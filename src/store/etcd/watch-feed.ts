@@ -4,7 +4,7 @@ import type { Revision, WatchBatch, WatchEvent } from "../store.ts";
 export const BUFFER_EVENTS_MAX = 20_000;
 
 /** The same in bytes of values. */
-export const BUFFER_BYTES_MAX = 16 * 1024 * 1024;
+export const BUFFER_BYTES_MAX = 16_777_216;
 
 const EVENT_BYTES = 256;
 

@@ -7,14 +7,14 @@ import {
   encodeWatchRequest,
   type WatchRequest,
 } from "./proto/generated/etcd.ts";
-import { type Duplex, type Headers, RpcError } from "./transport.ts";
+import { isTimeout, silence } from "./status.ts";
+import type { Duplex, Headers, RpcError, Transport } from "./transport.ts";
 import type { Subscription } from "./watch-subscription.ts";
 
 /** Silence after which the server is asked for a sign of life. */
 const PROBE_MS = 10_000;
 /** Silence after which the stream is given up. */
 const SILENCE_MS_MAX = 30_000;
-const UNAVAILABLE = 14;
 
 /** A message about one watch. */
 export interface WatchMessage {
@@ -59,6 +59,7 @@ export class WatchStream {
   readonly headers: Headers;
   readonly #clock: Clock;
   readonly #listener: WatchStreamListener;
+  readonly #transport: Transport;
   readonly #duplex: Duplex;
   readonly #queued = new Set<Subscription>();
   readonly #live = new Map<number, Subscription>();
@@ -74,9 +75,10 @@ export class WatchStream {
     this.#listener = options.listener;
     this.#heardAt = this.#clock.monotonic();
     this.#cancelTimer = this.#clock.after(options.firstFrameMs, () => {
-      this.#end(new RpcError(UNAVAILABLE, `no frame within ${options.firstFrameMs} ms`));
+      this.#end(silence(`no frame within ${options.firstFrameMs} ms`));
     });
-    this.#duplex = endpoint.transport("watch").duplex({
+    this.#transport = endpoint.transport("watch");
+    this.#duplex = this.#transport.duplex({
       method: "Watch/Watch",
       headers,
       decode: decodeWatch,
@@ -107,6 +109,7 @@ export class WatchStream {
   #end(reason: RpcError): void {
     if (!this.#open) return;
     this.close();
+    if (isTimeout(reason)) this.endpoint.renew("watch", this.#transport);
     this.#listener.closed(reason);
   }
 
@@ -175,7 +178,7 @@ export class WatchStream {
   #probe(): void {
     const silentMs = this.#clock.monotonic() - this.#heardAt;
     if (silentMs >= SILENCE_MS_MAX) {
-      this.#end(new RpcError(UNAVAILABLE, `no frame for ${Math.round(silentMs)} ms`));
+      this.#end(silence(`no frame for ${Math.round(silentMs)} ms`));
       return;
     }
     // Without a watch there is nothing to answer for, and newer servers do not.
