@@ -1,7 +1,7 @@
 // Finds an etcd server for the tests, and installs one without root where it can.
 //
-// As a program (`npm run etcd`, or `node scripts/etcd.mjs 3.4`): starts a throwaway server on a free
-// port, prints its store URL, and removes everything when it is interrupted.
+// As a program (`npm run etcd`, or `node scripts/etcd.mjs 3.4`): starts a throwaway server on a
+// free port, prints its store URL, and removes everything when it is interrupted.
 import { execFile, execFileSync, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -43,7 +43,8 @@ async function fromEnvironment(line) {
   const version = await versionOf(etcd);
   if (version?.startsWith(`${line}.`)) return programs(etcd, version);
   throw new Error(
-    `${variable(line)} must be the path of an etcd ${line} program; ${etcd} is ${version ?? "none"}.`,
+    `${variable(line)} must be the path of an etcd ${line} program; ${etcd} is ` +
+      `${version ?? "none"}.`,
   );
 }
 
@@ -84,8 +85,8 @@ async function versionOf(etcd) {
 }
 
 /**
- * Lets apt do the work on directories of its own, so that the system's package state is untouched and
- * no root is needed: it knows this machine's mirror and proxy, and checks signatures.
+ * Lets apt do the work on directories of its own, so that the system's package state is untouched
+ * and no root is needed: it knows this machine's mirror and proxy, and checks signatures.
  */
 async function install(line) {
   const work = await mkdtemp(join(tmpdir(), "etask-apt-"));

@@ -1,10 +1,11 @@
 // Makes src/store/etcd/proto/generated/etcd.ts from etcd.proto: `npm run proto`.
 //
-// protobufjs parses; the printing is ours, because what its own command line prints does not fit: it is
-// JavaScript with a separate .d.ts, which `tsc` neither emits nor checks beside TypeScript sources; it
-// reads every 64-bit integer as a `Long` object; and it writes a misspelt enum name as 0, which on etcd
-// is another, valid comparison. This prints one strict TypeScript file: requests can only be written,
-// responses only be read. test/etcd/codec.test.ts compares it with protobufjs' reflection.
+// protobufjs parses; the printing is ours, because what its own command line prints does not fit:
+// it is JavaScript with a separate .d.ts, which `tsc` neither emits nor checks beside TypeScript
+// sources; it reads every 64-bit integer as a `Long` object; and it writes a misspelt enum name as
+// 0, which on etcd is another, valid comparison. This prints one strict TypeScript file: requests
+// can only be written, responses only be read. test/etcd/codec.test.ts compares it with protobufjs'
+// reflection.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import protobuf from "protobufjs";
@@ -202,8 +203,9 @@ function printReader(type) {
       : `        message.${each.name} = ${each.read};`,
     "        break;",
   ]);
+  const members = shapes.map((each) => `  ${each.name}: ${each.typed};`);
   const chunks = [
-    `export interface ${name} {\n${shapes.map((each) => `  ${each.name}: ${each.typed};`).join("\n")}\n}`,
+    `export interface ${name} {\n${members.join("\n")}\n}`,
     [
       `function read${name}(reader: wire.Reader, end: number): ${name} {`,
       `  const message: ${name} = {`,

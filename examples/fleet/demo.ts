@@ -68,12 +68,14 @@ async function openApp(store: string, screen: Screen): Promise<App> {
   }
 }
 
-/** Aborts at a signal, or when the demo takes too long. */
+/** Aborts at a signal, or when the demo takes too long. A second signal ends everything at once. */
 function interruption(): AbortSignal {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => {
-      controller.abort(new DemoError(128 + constants.signals[signal], `Interrupted by ${signal}.`));
+      const exitCode = 128 + constants.signals[signal];
+      if (controller.signal.aborted) process.exit(exitCode);
+      controller.abort(new DemoError(exitCode, `Interrupted by ${signal}.`));
     });
   }
   const over = () =>

@@ -17,7 +17,8 @@ import { type TaskView, viewOf } from "../task/view.ts";
 import type { Waiters } from "./waiters.ts";
 import { watchTask } from "./watch-task.ts";
 
-const WAIT_MS_MAX = 30 * 86_400_000;
+/** What timers can count. */
+const WAIT_MS_MAX = 24 * 86_400_000;
 const WAIT_OPTIONS = ["timeout", "signal"];
 
 /** What a handle needs from its backend. */

@@ -1,4 +1,3 @@
-import { requireJson } from "../base/json.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { requireInteger, requireKnownKeys, requireOneOf } from "../base/options.ts";
 import { keyUnchanged } from "../store/part.ts";
@@ -6,11 +5,11 @@ import { keyRange } from "../store/range.ts";
 import type { Revision, Store } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
 import { removeTask } from "../task/change.ts";
-import { AttemptStaleError, TaskNotFoundError } from "../task/failure.ts";
+import { AttemptStaleError, TaskNotFoundError, TaskRunningError } from "../task/failure.ts";
 import { META_KEY, taskKey } from "../task/keyspace.ts";
 import { requireId, requireIdPrefix } from "../task/names.ts";
-import { clampPercent, progressPart } from "../task/progress.ts";
-import { decodeProgress } from "../task/records.ts";
+import { clampPercent, progressPart, requireDetail, requirePercent } from "../task/progress.ts";
+import { decodeProgress, type ProgressRecord } from "../task/records.ts";
 import { TASK_STATES, type TaskState } from "../task/state.ts";
 import { readOr, readTask } from "../task/task-reader.ts";
 import { type ProgressView, type TaskView, viewOf } from "../task/view.ts";
@@ -48,7 +47,7 @@ export interface ProgressUpdate {
   readonly detail?: unknown;
 }
 
-const TRIES_MAX = 20;
+const TRIES_MAX = 200;
 
 /** The readers' side: what became of tasks, now and as it changes. */
 export class Backend {
@@ -108,39 +107,33 @@ export class Backend {
 
   /**
    * Records progress of a running attempt, for whoever runs it outside a `Worker`. `percent` sets,
-   * `advance` adds; the sum is clamped to 0 to 100 and rounded to 4 decimals. Nothing to change is no
-   * write. Concurrent calls add up.
+   * `advance` adds to what this attempt reported before; the sum is clamped to 0 to 100 and rounded to
+   * 4 decimals. Nothing to change is no write. Concurrent calls add up.
    *
    * @throws TaskNotFoundError (`TASK_NOT_FOUND`) for an unknown id.
    * @throws AttemptStaleError (`ATTEMPT_STALE`) when `attempt.fence` no longer holds the task.
+   * @throws TaskRunningError (`TASK_RUNNING`) when others reported faster for each of 200 tries.
    */
   async update(attempt: Pick<Attempt, "id" | "fence">, update: ProgressUpdate): Promise<void> {
     requireKnownKeys("update", update, ["percent", "advance", "detail"]);
     if (update.percent !== undefined) clampPercent(update.percent);
-    if (update.detail !== undefined) requireJson("detail", update.detail);
-    const progressKey = taskKey(requireId(attempt.id), "progress");
+    if (update.advance !== undefined) requirePercent(update.advance);
+    requireDetail(update.detail);
+    const id = requireId(attempt.id);
     for (let tries = 0; tries < TRIES_MAX; tries += 1) {
-      const task = await readTask(this.#store, attempt.id);
-      if (!task) throw new TaskNotFoundError(attempt.id);
-      const current = task.progress?.percent ?? 0;
-      const percent = clampPercent((update.percent ?? current) + (update.advance ?? 0));
-      const detail = update.detail ?? task.progress?.detail;
-      const held = task.stateRevision === attempt.fence && task.state?.state === "running";
-      if (!held) throw stale(attempt.id);
-      if (percent === current && update.detail === undefined) return;
-      const entry = await this.#store.get(progressKey);
-      if (entry && readOr(entry, decodeProgress)?.percent !== current) continue;
-      const part = progressPart(attempt, {
-        percent,
-        ...(detail === undefined ? undefined : { detail }),
-        attempt: task.state?.attempt ?? 0,
-        at: this.#world.clock.now(),
-      });
-      const guards = [...part.guards, keyUnchanged(progressKey, entry?.modRevision ?? 0)];
-      const [result] = await this.#store.commit([{ ...part, guards }]);
+      const task = await readTask(this.#store, id);
+      if (!task) throw new TaskNotFoundError(id);
+      const { state, stateRevision, progressRevision } = task;
+      if (stateRevision !== attempt.fence || state?.state !== "running") throw stale(id);
+      const next = progressAfter(task.progress, update, state.attempt);
+      if (!next) return;
+      const part = progressPart(attempt, { ...next, at: this.#world.clock.now() });
+      const unchanged = keyUnchanged(taskKey(id, "progress"), progressRevision);
+      const guarded = { ...part, guards: [...part.guards, unchanged] };
+      const [result] = await this.#store.commit([guarded]);
       if (result?.applied) return;
     }
-    throw stale(attempt.id);
+    throw new TaskRunningError(`The progress of task ${id} kept changing. Try again later.`);
   }
 
   /** Removes a task that waits or has ended; see {@link removeTask}. */
@@ -162,6 +155,22 @@ export class Backend {
 
 function prefixOf(prefix: unknown): string {
   return prefix === undefined || prefix === "" ? "" : requireIdPrefix(prefix, "prefix");
+}
+
+/** What an attempt's progress becomes; `undefined` when that is what it is already. */
+function progressAfter(
+  before: ProgressRecord | undefined,
+  { percent, advance, detail }: ProgressUpdate,
+  attempt: number,
+): Omit<ProgressRecord, "at"> | undefined {
+  const own = before?.attempt === attempt ? before : undefined;
+  const base = percent ?? own?.percent ?? 0;
+  const next = clampPercent(base + (advance ?? 0));
+  const asked = percent !== undefined || advance !== undefined;
+  const same = own ? next === own.percent : !asked;
+  if (detail === undefined && same) return undefined;
+  const shownDetail = detail ?? own?.detail;
+  return { percent: next, ...(shownDetail === undefined ? {} : { detail: shownDetail }), attempt };
 }
 
 function stale(id: string): AttemptStaleError {

@@ -1,20 +1,22 @@
 /**
  * Waits for tasks to end: any number of waiters in a process share one watch.
  *
- * A waiter can never miss the end. It is entered in the map first; then either the shared watch
- * already covers everything since a revision at which the task was known not to have ended, or the
- * task's state is read. The read sees an end up to its own revision; the watch, which began at or
- * before that revision, delivers any later one.
+ * A waiter can never miss the end. It is entered in the map first; then either the task is known to
+ * have been open at a revision that the shared watch has not passed yet, or the task's state is read.
+ * The read sees an end up to its own revision; the watch, which began at or before that revision,
+ * delivers any later one.
  *
  * The watch covers all tasks, because its range cannot be changed while it runs, and is dispatched by
  * id. It starts with the first waiter and ends when there has been none for a while. When its history
- * is lost it starts anew from now and every waiter's task is read again. When the store is away the
- * watch reconnects by itself; waiters keep waiting until their own time is over.
+ * is lost it starts anew from now and every waiter's task is read again, until that has been done
+ * without an error. When the store is away the watch reconnects by itself and reads are repeated;
+ * waiters keep waiting until their own time is over.
  */
 import type { CancelTimer } from "../base/clock.ts";
 import { createDeferred, type Deferred } from "../base/deferred.ts";
 import { publish } from "../base/events.ts";
 import { type LoopWorld, runLoop } from "../base/loop.ts";
+import { untilAnswered } from "../coordination/until-answered.ts";
 import { keyRange } from "../store/range.ts";
 import type { Revision, Store, WatchEvent } from "../store/store.ts";
 import { HistoryLostError, StoreClosedError } from "../store/store-errors.ts";
@@ -32,10 +34,11 @@ export type Ended = StateRecord | undefined;
 type Waiter = Deferred<Ended>;
 
 interface SharedWatch {
-  /** Everything after this revision is delivered. */
-  readonly covers: Revision;
+  /** Everything after this revision is still to be delivered. */
+  position: Revision;
+  /** History was lost: every waiter's task must be read before the watch goes on. */
+  readAgain: boolean;
   readonly stop: AbortController;
-  readonly done: Promise<void>;
 }
 
 /** See the essay above. */
@@ -43,9 +46,11 @@ export class Waiters {
   readonly #store: Store;
   readonly #world: LoopWorld;
   readonly #waiting = new Map<string, Set<Waiter>>();
+  readonly #closing = new AbortController();
+  readonly #loops = new Set<Promise<void>>();
   #watch: SharedWatch | undefined;
+  #starting: Promise<void> | undefined;
   #cancelLinger: CancelTimer = () => {};
-  #closed = false;
 
   constructor(store: Store, world: LoopWorld) {
     this.#store = store;
@@ -65,29 +70,31 @@ export class Waiters {
    */
   async wait(id: string, openAt: Revision | undefined, signal: AbortSignal): Promise<Ended> {
     signal.throwIfAborted();
-    if (this.#closed) throw new StoreClosedError();
+    if (this.#closing.signal.aborted) throw new StoreClosedError();
     const waiter = createDeferred<Ended>();
+    const left = new AbortController();
     const onAbort = () => waiter.reject(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
     this.#enter(id, waiter);
     try {
-      await Promise.race([this.#cover(id, openAt), waiter.promise]);
+      await Promise.race([this.#cover(id, openAt, left.signal), waiter.promise]);
       return await waiter.promise;
     } finally {
       signal.removeEventListener("abort", onAbort);
+      left.abort();
       this.#leave(id, waiter);
     }
   }
 
   /** Ends the watch and fails every wait with `STORE_CLOSED`. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#closing.abort();
     this.#cancelLinger();
     for (const waiters of this.#waiting.values()) {
       for (const waiter of waiters) waiter.reject(new StoreClosedError());
     }
     this.#watch?.stop.abort();
-    await this.#watch?.done;
+    await Promise.all(this.#loops);
   }
 
   #enter(id: string, waiter: Waiter): void {
@@ -101,7 +108,7 @@ export class Waiters {
     const waiters = this.#waiting.get(id);
     waiters?.delete(waiter);
     if (waiters?.size === 0) this.#waiting.delete(id);
-    if (this.#waiting.size > 0 || this.#closed) return;
+    if (this.#waiting.size > 0 || this.#closing.signal.aborted) return;
     this.#cancelLinger = this.#world.clock.after(LINGER_MS, () => {
       this.#watch?.stop.abort();
       this.#watch = undefined;
@@ -109,15 +116,16 @@ export class Waiters {
   }
 
   /** Makes sure that the end of the task will be delivered, or delivers it. */
-  async #cover(id: string, openAt: Revision | undefined): Promise<void> {
-    if (openAt !== undefined) {
-      this.#watch ??= this.#start(openAt);
-      if (this.#watch.covers <= openAt) return;
-    } else if (this.#watch === undefined) {
-      const now = await this.#now();
-      this.#watch ??= this.#start(now);
+  async #cover(id: string, openAt: Revision | undefined, left: AbortSignal): Promise<void> {
+    if (!this.#watch) {
+      this.#starting ??= this.#start().finally(() => {
+        this.#starting = undefined;
+      });
+      await this.#starting;
     }
-    await this.#read(id);
+    if (left.aborted) return;
+    if (openAt !== undefined && this.#watch && this.#watch.position <= openAt) return;
+    await untilAnswered(() => this.#read(id), this.#world, left);
   }
 
   async #now(): Promise<Revision> {
@@ -136,24 +144,39 @@ export class Waiters {
     for (const waiter of this.#waiting.get(id) ?? []) waiter.resolve(ended);
   }
 
-  #start(covers: Revision): SharedWatch {
-    const stop = new AbortController();
-    let after = covers;
-    const done = runLoop("waiters", this.#world, stop.signal, async (signal) => {
-      try {
-        for await (const batch of this.#store.watch(tasksRange(""), { after, signal })) {
-          for (const event of batch.events) this.#apply(event);
-          after = batch.revision;
-        }
-      } catch (error) {
-        if (!(error instanceof HistoryLostError)) throw error;
-        publish("etask:watch:relisted", { range: "task/", reason: error.message });
-        after = await this.#now();
-        await this.#readAll();
-        throw error;
+  /** Starts the shared watch from now. */
+  async #start(): Promise<void> {
+    const { signal } = this.#closing;
+    const position = await untilAnswered(() => this.#now(), this.#world, signal);
+    if (signal.aborted || this.#waiting.size === 0) return;
+    const watch = { position, readAgain: false, stop: new AbortController() };
+    this.#watch = watch;
+    const loop = runLoop("waiters", this.#world, watch.stop.signal, (ends) =>
+      this.#follow(watch, ends),
+    ).finally(() => this.#loops.delete(loop));
+    this.#loops.add(loop);
+  }
+
+  async #follow(watch: SharedWatch, signal: AbortSignal): Promise<void> {
+    if (watch.readAgain) {
+      // From here on a new waiter reads for itself, unless it knows of a later revision.
+      watch.position = await this.#now();
+      await this.#readAll();
+      watch.readAgain = false;
+    }
+    try {
+      const options = { after: watch.position, signal };
+      for await (const batch of this.#store.watch(tasksRange(""), options)) {
+        for (const event of batch.events) this.#apply(event);
+        watch.position = batch.revision;
       }
-    });
-    return { covers, stop, done };
+    } catch (error) {
+      if (error instanceof HistoryLostError) {
+        watch.readAgain = true;
+        publish("etask:watch:relisted", { range: "task/", reason: error.message });
+      }
+      throw error;
+    }
   }
 
   #apply(event: WatchEvent): void {

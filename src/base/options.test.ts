@@ -39,14 +39,15 @@ test("options: an unknown option is refused with the known ones", () => {
   );
 });
 
-test.each([[null, "null"], ["5m", '"5m"'], [[], "a value of type Array"]])(
-  "options: %j is no object of options",
-  (given, as) => {
-    expect(() => requireKnownKeys("retry", given as object, ["attempts"])).toThrow(
-      invalid(`retry must be an object of options; got ${as}.`),
-    );
-  },
-);
+test.each([
+  [null, "null"],
+  ["5m", '"5m"'],
+  [[], "a value of type Array"],
+])("options: %j is no object of options", (given, as) => {
+  expect(() => requireKnownKeys("retry", given as object, ["attempts"])).toThrow(
+    invalid(`retry must be an object of options; got ${as}.`),
+  );
+});
 
 test("options: a value is shown on one line of at most 80 characters", () => {
   expect(shown("a\nb")).toBe('"a\\nb"');

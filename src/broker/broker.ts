@@ -93,7 +93,7 @@ export class Broker {
     requests: readonly EnqueueRequest[],
     handleOf: HandleMaker,
   ): Promise<TaskHandle[]> {
-    const specs = requests.map((request) => this.#encode(request));
+    const specs = requests.map((request, index) => this.#encode(request, `[${index}]`));
     const parts = specs.map(({ spec, bytes }) => enqueuePart(spec, bytes));
     return this.#commitMany(specs, parts, handleOf);
   }
@@ -167,11 +167,12 @@ export class Broker {
     return this.#consumer.close();
   }
 
-  #encode(request: EnqueueRequest): EncodedSpec {
+  #encode(request: EnqueueRequest, at = ""): EncodedSpec {
     return encodeSpec(request, {
       sequence: this.#nextSequence(),
       createdAt: this.#world.clock.now(),
       payloadBytesMax: this.#payloadBytesMax,
+      at,
     });
   }
 

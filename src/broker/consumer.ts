@@ -18,7 +18,7 @@ import { DEFAULT_RETENTION } from "../task/enqueue-options.ts";
 import { AttemptStaleError, failureOf, TaskNotFoundError } from "../task/failure.ts";
 import { handKey, readyKey, workerKey } from "../task/keyspace.ts";
 import { positionOf } from "../task/position.ts";
-import { clampPercent, progressPart } from "../task/progress.ts";
+import { clampPercent, progressPart, requireDetail } from "../task/progress.ts";
 import { decodeReady, encodeRecord, type SpecRecord } from "../task/records.ts";
 import { readOr, readTask } from "../task/task-reader.ts";
 import { type FinishFacts, finishPart, type Outcome, releasePart } from "./finish.ts";
@@ -144,7 +144,7 @@ export class Consumer {
       fence: attempt.fence,
       lost,
       progress: async (percent, detail) => {
-        if (detail !== undefined) requireJson("detail", detail);
+        requireDetail(detail);
         const progress = {
           percent: clampPercent(percent),
           ...(detail === undefined ? undefined : { detail }),

@@ -1,30 +1,39 @@
-import { backoffMs } from "../base/backoff.ts";
-import { type LoopWorld, pause } from "../base/loop.ts";
+import { isEtaskError } from "../base/errors.ts";
+import { publish } from "../base/events.ts";
+import type { LoopWorld } from "../base/loop.ts";
+import { untilAnswered } from "../coordination/until-answered.ts";
 import type { Part } from "../store/part.ts";
 import type { PartResult, Revision, Store } from "../store/store.ts";
-import { isUnavailable } from "../store/store-errors.ts";
+
+/** Refusals that time or an operator mends. What is to be written exists only here until then. */
+const PASSING: readonly string[] = [
+  "STORE_UNAVAILABLE",
+  "STORE_FULL",
+  "STORE_BUSY",
+  "STORE_DENIED",
+];
 
 /**
- * Commits until the store gives a definite answer, however long it is away. The same `Part` objects are
- * handed in again each time, so a lost answer is resolved by their witnesses.
+ * Commits until the store gives a definite answer, however long it is away, full, overloaded or
+ * denies us. The same `Part` objects are handed in again each time, so a lost answer is resolved by
+ * their witnesses.
  *
- * @throws the store's error when `signal` aborts while the store is away, and every error that is not
- *   about availability.
+ * @throws the store's error when `signal` aborts meanwhile, and every error that does not pass.
  */
-export async function commitUntilKnown(
+export function commitUntilKnown(
   store: Store,
   parts: readonly Part[],
   world: LoopWorld,
   signal: AbortSignal,
 ): Promise<PartResult[]> {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await store.commit(parts);
-    } catch (error) {
-      if (!isUnavailable(error) || signal.aborted) throw error;
-    }
-    await pause(world, backoffMs(tries, 100, 2_000, world.random), signal);
-  }
+  return untilAnswered(() => store.commit(parts), world, signal, passes);
+}
+
+function passes(error: unknown): boolean {
+  if (!isEtaskError(error) || !PASSING.includes(error.code)) return false;
+  // The store's other troubles are told by its driver; a permission is somebody's to mend.
+  if (error.code === "STORE_DENIED") publish("etask:loop:failed", { loop: "commit", error });
+  return true;
 }
 
 /**

@@ -1,4 +1,6 @@
 import { inRange, type KeyRange } from "../store/range.ts";
+import type { Revision } from "../store/store.ts";
+import { readyOrder } from "../task/keyspace.ts";
 import type { ReadyEntry } from "./take.ts";
 
 const TAKEN_MAX = 4_096;
@@ -10,15 +12,16 @@ const TAKEN_MAX = 4_096;
  * lies beyond is unknown and is read when the window runs low. So memory does not grow with the
  * backlog, and a change beyond the horizon costs nothing.
  *
- * A stale entry is harmless: taking it fails by its guard.
+ * A stale entry is harmless: taking it fails by its guard. A task that comes back to the key it was
+ * taken from is told from an echo of its earlier stay by its revision.
  */
 export class ReadyWindow {
   readonly range: KeyRange;
   readonly #capacity: number;
   #entries: ReadyEntry[] = [];
   #horizon: string;
-  /** Keys taken lately, so that an event from before the take does not bring them back. */
-  readonly #taken = new Set<string>();
+  /** What was taken lately, so that an event from before the take does not bring it back. */
+  readonly #taken = new Map<string, Revision>();
 
   constructor(range: KeyRange, capacity: number) {
     this.range = range;
@@ -40,6 +43,13 @@ export class ReadyWindow {
     return this.#horizon >= this.range.end;
   }
 
+  /**
+   * In taking order, everything before this is known; `undefined` when all is. See `readyOrder`.
+   */
+  get knownBefore(): string | undefined {
+    return this.complete ? undefined : readyOrder(this.#horizon);
+  }
+
   /** The first entry in taking order. */
   get head(): ReadyEntry | undefined {
     return this.#entries[0];
@@ -53,39 +63,42 @@ export class ReadyWindow {
 
   /** Puts back an entry that was taken out but could not be taken from the store. */
   putBack(entry: ReadyEntry): void {
-    this.#taken.delete(entry.key);
-    if (this.wants(entry.key)) this.insert(entry);
+    if (this.#taken.get(entry.key) === entry.modRevision) this.#taken.delete(entry.key);
+    if (this.wants(entry)) this.insert(entry);
   }
 
-  /** Whether an entry put at `key` belongs into the window. */
-  wants(key: string): boolean {
-    return inRange(this.range, key) && key < this.#horizon && !this.#taken.has(key);
+  /** Whether an entry belongs into the window. */
+  wants({ key, modRevision }: { readonly key: string; readonly modRevision: Revision }): boolean {
+    if (!inRange(this.range, key) || key >= this.#horizon) return false;
+    return (this.#taken.get(key) ?? 0) < modRevision;
   }
 
-  /** Puts an entry that {@link wants} accepted, or that a scan found, into its place. */
+  /** Puts an entry that {@link wants} accepted into its place. */
   insert(entry: ReadyEntry): void {
     const at = this.#find(entry.key);
-    const same = this.#entries[at]?.key === entry.key;
-    this.#entries.splice(at, same ? 1 : 0, entry);
+    const same = this.#entries[at];
+    if (same?.key !== entry.key) this.#entries.splice(at, 0, entry);
+    else if (same.modRevision < entry.modRevision) this.#entries[at] = entry;
     if (this.#entries.length <= this.#capacity) return;
     const dropped = this.#entries.pop();
     if (dropped) this.#horizon = dropped.key;
   }
 
-  /** Takes note of a deletion. */
-  remove(key: string): void {
-    this.#taken.delete(key);
+  /** Takes note of a deletion at `revision`. */
+  remove(key: string, revision: Revision): void {
+    if ((this.#taken.get(key) ?? revision) < revision) this.#taken.delete(key);
     const at = this.#find(key);
-    if (this.#entries[at]?.key === key) this.#entries.splice(at, 1);
+    const entry = this.#entries[at];
+    if (entry?.key === key && entry.modRevision < revision) this.#entries.splice(at, 1);
   }
 
   /** Takes the head out of the window, to be taken from the store. */
   takeHead(): ReadyEntry | undefined {
     const entry = this.#entries.shift();
     if (!entry) return undefined;
-    this.#taken.add(entry.key);
+    this.#taken.set(entry.key, entry.modRevision);
     if (this.#taken.size > TAKEN_MAX) {
-      const [oldest] = this.#taken;
+      const [oldest] = this.#taken.keys();
       if (oldest !== undefined) this.#taken.delete(oldest);
     }
     return entry;

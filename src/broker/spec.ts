@@ -14,6 +14,8 @@ export interface SpecFacts {
   readonly sequence: string;
   readonly createdAt: number;
   readonly payloadBytesMax: number;
+  /** Which of many inputs it is, as in `[3]`; empty for a single one. */
+  readonly at: string;
 }
 
 /**
@@ -24,7 +26,7 @@ export interface SpecFacts {
  */
 export function encodeSpec(request: EnqueueRequest, facts: SpecFacts): EncodedSpec {
   const { name, input, options } = request;
-  if (input !== undefined) requireJson("input", input);
+  if (input !== undefined) requireJson(`input${facts.at}`, input);
   const spec: SpecRecord = {
     id: options.id ?? `${options.idPrefix}${facts.sequence}`,
     name,
@@ -39,7 +41,7 @@ export function encodeSpec(request: EnqueueRequest, facts: SpecFacts): EncodedSp
   };
   const bytes = encodeRecord(spec);
   if (bytes.byteLength > facts.payloadBytesMax) {
-    requirePayload(`The input of ${name}`, input, facts.payloadBytesMax);
+    requirePayload(`The input${facts.at} of ${name}`, input, facts.payloadBytesMax);
   }
   return { spec, bytes };
 }

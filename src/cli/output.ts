@@ -1,4 +1,4 @@
-import { styleText } from "node:util";
+import { inspect } from "node:util";
 
 /** As much of a stream as the output needs; `process.stdout` is one. */
 export interface OutputStream {
@@ -159,7 +159,10 @@ function paintOn(
   text: string,
 ): string {
   const plain = streams[stream].isTTY !== true || env.NO_COLOR || env.TERM === "dumb";
-  return plain ? text : styleText(STYLES[colour], text);
+  if (plain) return text;
+  // Not `styleText`: some versions of it look at the process's own stream instead of ours.
+  const [on, off] = inspect.colors[STYLES[colour]] ?? [0, 0];
+  return `\u001b[${on}m${text}\u001b[${off}m`;
 }
 
 /** JSON escapes the lower control characters by itself; a terminal obeys the upper ones, too. */

@@ -7,7 +7,8 @@ import { positionOf } from "./position.ts";
 import type { SpecRecord, StateRecord } from "./records.ts";
 import { readTask, type StoredTask } from "./task-reader.ts";
 
-const TRIES_MAX = 20;
+/** Each try that fails is one that somebody else won, so this bounds how many may contend. */
+const TRIES_MAX = 200;
 
 /** A task's spec and state as they were read together. */
 export interface TaskSnapshot {
@@ -26,7 +27,7 @@ export function stateAsRead({ spec, stateRevision }: TaskSnapshot): Guard {
  * Reads a task, lets `build` make a part of it and commits that, again while somebody else is faster.
  *
  * @throws TaskNotFoundError (`TASK_NOT_FOUND`), and what `build` throws.
- * @throws TaskRunningError (`TASK_RUNNING`) when the task changed under every one of 20 tries.
+ * @throws TaskRunningError (`TASK_RUNNING`) when the task changed under every one of 200 tries.
  */
 export async function changeTask(
   store: Store,

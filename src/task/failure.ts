@@ -16,12 +16,13 @@ const CAUSE_DEPTH_MAX = 4;
 
 /** Reads whatever a handler threw; never throws itself, also for hostile values. */
 export function failureOf(thrown: unknown, depth = 0): TaskFailure {
-  if (!(thrown instanceof Error)) return { name: "Error", message: bounded(textOf(thrown)) };
-  const { name, message, stack, cause } = thrown;
-  const code = (thrown as { code?: unknown }).code;
+  if (!isError(thrown)) return { name: "Error", message: bounded(textOf(thrown)) };
+  const code = memberOf(thrown, "code");
+  const stack = memberOf(thrown, "stack");
+  const cause = memberOf(thrown, "cause");
   return {
-    name: bounded(textOf(name), 200),
-    message: bounded(textOf(message)),
+    name: bounded(textOf(memberOf(thrown, "name") ?? "Error"), 200),
+    message: bounded(textOf(memberOf(thrown, "message") ?? "")),
     ...(typeof code === "string" ? { code: bounded(code, 200) } : undefined),
     ...(typeof stack === "string" ? { stack: bounded(stack, STACK_LENGTH_MAX) } : undefined),
     ...(cause !== undefined && depth < CAUSE_DEPTH_MAX
@@ -30,9 +31,26 @@ export function failureOf(thrown: unknown, depth = 0): TaskFailure {
   };
 }
 
+/** What a proxy answers to any question may be a throw. */
+function isError(thrown: unknown): thrown is Error {
+  try {
+    return thrown instanceof Error;
+  } catch {
+    return false;
+  }
+}
+
+function memberOf(error: Error, member: string): unknown {
+  try {
+    return (error as unknown as Record<string, unknown>)[member];
+  } catch {
+    return undefined;
+  }
+}
+
 function textOf(value: unknown): string {
   try {
-    return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
+    return (typeof value === "object" && JSON.stringify(value)) || String(value);
   } catch {
     return "a value that cannot be shown";
   }
@@ -108,7 +126,11 @@ const ABORT_TEXTS: Readonly<Record<AbortReason, string>> = {
 
 /** Failures of etask itself that no further attempt can mend. */
 export function isFinalFailure(thrown: unknown): boolean {
-  return isEtaskError(thrown) && FINAL_CODES.has(thrown.code);
+  try {
+    return isEtaskError(thrown) && FINAL_CODES.has(thrown.code);
+  } catch {
+    return false;
+  }
 }
 
 const FINAL_CODES: ReadonlySet<string> = new Set([

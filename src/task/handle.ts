@@ -5,7 +5,7 @@ import type { TaskView } from "./view.ts";
 
 /** How long to wait. Both may be given; whichever comes first ends the wait, never the task. */
 export interface WaitOptions {
-  /** Default: no limit. From 1 ms to 30 days. */
+  /** Default: no limit. From 1 ms to 24 days. */
   readonly timeout?: Duration;
   readonly signal?: AbortSignal;
 }

@@ -1,4 +1,5 @@
 import { InvalidOptionsError } from "../base/errors.ts";
+import { encodeJson, PayloadTooLargeError, requireJson } from "../base/json.ts";
 import { shown } from "../base/options.ts";
 import { type Part, put, type Write } from "../store/part.ts";
 import { type Attempt, attemptHolds } from "./attempt.ts";
@@ -22,6 +23,21 @@ export function requirePercent(percent: unknown): number {
 
 /** Largest detail of a progress report, as JSON. */
 export const PROGRESS_DETAIL_BYTES_MAX = 16_384;
+
+/**
+ * @throws NotJsonError (`NOT_JSON`) or PayloadTooLargeError (`PAYLOAD_TOO_LARGE`) when the store cannot
+ *   hold the detail of a progress report.
+ */
+export function requireDetail(detail: unknown): void {
+  if (detail === undefined) return;
+  requireJson("detail", detail);
+  const { byteLength } = encodeJson(detail);
+  if (byteLength <= PROGRESS_DETAIL_BYTES_MAX) return;
+  throw new PayloadTooLargeError(
+    `The detail of a progress report has ${byteLength} bytes as JSON; ` +
+      `at most ${PROGRESS_DETAIL_BYTES_MAX} are allowed.`,
+  );
+}
 
 /** The write that records progress. Commit it with {@link attemptHolds}, alone or with an outcome. */
 export function progressWrite(id: string, progress: ProgressRecord): Write {

@@ -106,6 +106,7 @@ test("records: any spec comes back as it was written, also out of a ready entry"
       const ready = decodeReady(encodeRecord({ ...spec, attempt }));
       expect(ready).toMatchObject({ id: spec.id, name: spec.name, attempt, spec: written });
     }),
+    { numRuns: 50 },
   );
 });
 

@@ -17,6 +17,8 @@ export interface StoredTask {
   readonly state: StateRecord | undefined;
   readonly stateRevision: Revision;
   readonly progress: ProgressRecord | undefined;
+  /** 0 when nothing was reported yet. */
+  readonly progressRevision: Revision;
   /** The newest revision among the records. */
   readonly revision: Revision;
   /** The revision at which all of it was read. */
@@ -38,19 +40,23 @@ export function joinTask(
   let state: StateRecord | undefined;
   let progress: ProgressRecord | undefined;
   let stateRevision = 0;
+  let progressRevision = 0;
   let revision = 0;
   for (const entry of entries) {
     const part = parseTaskKey(entry.key)?.part;
     revision = Math.max(revision, entry.modRevision);
     if (part === "spec") spec = readOr(entry, decodeSpec);
-    else if (part === "progress") progress = readOr(entry, decodeProgress);
-    else if (part === "state") {
+    else if (part === "progress") {
+      progress = readOr(entry, decodeProgress);
+      progressRevision = entry.modRevision;
+    } else if (part === "state") {
       state = readOr(entry, decodeState);
       if (state === undefined) return undefined;
       stateRevision = entry.modRevision;
     }
   }
-  return spec && { spec, state, stateRevision, progress, revision, readRevision };
+  const revisions = { stateRevision, progressRevision, revision, readRevision };
+  return spec && { spec, state, progress, ...revisions };
 }
 
 /** Decodes an entry; a malformed one is reported and read as `undefined`. */

@@ -78,6 +78,9 @@ export abstract class BaseTask<In = unknown, Out = unknown, Progress = unknown>
     options?: DelayOptions | ((input: In, index: number) => DelayOptions),
   ): Promise<TaskHandle<Out>[]> {
     const enqueuer = this.#enqueuer();
+    if (!Array.isArray(inputs)) {
+      throw new InvalidOptionsError(`inputs must be a list of inputs; got ${shown(inputs)}.`);
+    }
     const requests: EnqueueRequest[] = [];
     for (const [index, input] of inputs.entries()) {
       const own = typeof options === "function" ? options(input, index) : options;

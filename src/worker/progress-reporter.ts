@@ -10,16 +10,15 @@
  * refuses one, the attempt has lost its task, and `onStale` says so.
  */
 import type { CancelTimer } from "../base/clock.ts";
-import { encodeJson, PayloadTooLargeError, requireJson } from "../base/json.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import type { Write } from "../store/part.ts";
 import type { Store } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
 import {
   clampPercent,
-  PROGRESS_DETAIL_BYTES_MAX,
   progressPart,
   progressWrite,
+  requireDetail,
   requirePercent,
 } from "../task/progress.ts";
 import type { ProgressRecord } from "../task/records.ts";
@@ -47,7 +46,7 @@ export class ProgressReporter {
 
   /** Takes a report; see `TaskContext.progress`. */
   set(percent: number, detail: unknown): void {
-    if (detail !== undefined) requireDetail(detail);
+    requireDetail(detail);
     if (this.#closed) return;
     this.#latest = {
       percent: clampPercent(percent),
@@ -91,14 +90,4 @@ export class ProgressReporter {
     this.#writing = false;
     if (this.#cancelTimer === undefined) this.#write();
   }
-}
-
-function requireDetail(detail: unknown): void {
-  requireJson("detail", detail);
-  const { byteLength } = encodeJson(detail);
-  if (byteLength <= PROGRESS_DETAIL_BYTES_MAX) return;
-  throw new PayloadTooLargeError(
-    `The detail of a progress report has ${byteLength} bytes as JSON; ` +
-      `at most ${PROGRESS_DETAIL_BYTES_MAX} are allowed.`,
-  );
 }

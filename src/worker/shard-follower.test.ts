@@ -78,6 +78,9 @@ describe("shard follower", () => {
     held.resolve();
     await scan;
     drain();
+    holds = false;
+    await follower.refill();
+    drain();
 
     expect(new Set(seen)).toEqual(new Set([...specs, last].map(({ id }) => id)));
     ending.abort();

@@ -1,15 +1,18 @@
 /**
  * Keeps the window of one shard up to date while this worker prefers the shard.
  *
- * It scans the head of the shard, then watches the shard from the revision of that scan. When the
- * window runs low and more lies beyond its horizon, `refill` scans on. A change beyond the horizon may
- * arrive while a scan that does not see it is still under way, so the changes of that time are applied
- * once more to what was read. Entries of kinds that this
+ * It scans the head of the shard, then watches the shard from a revision before that scan. When the
+ * window runs low and more lies beyond its horizon, `refill` scans on. Entries of kinds that this
  * worker does not know are passed over and left for a worker that does; entries that are not ours or
  * damaged are reported and passed over.
  *
+ * Scan and watch overtake each other. What is put beyond the horizon while a scan is under way may be
+ * missing from its pages, so the horizon moves no further than that. What a scan saw and the watch
+ * already deleted is a stale entry, which the window may hold.
+ *
  * Every 30 s the shard is scanned afresh: old etcd versions can lose a watch event, and a task whose
- * event was lost must not wait for ever. When the store is away the loop above starts this again.
+ * event was lost must not wait for ever. A scan that was begun before is then worth nothing. When the
+ * store is away the loop above starts this again; a `refill` that fails is called for again.
  */
 import { publish } from "../base/events.ts";
 import type { LoopWorld } from "../base/loop.ts";
@@ -23,7 +26,7 @@ import { HistoryLostError } from "../store/store-errors.ts";
 import { META_KEY, shardPrefix } from "../task/keyspace.ts";
 
 const RESCAN_MS = 30_000;
-const LATE_MAX = 4_096;
+const RETRY_MS = 500;
 
 /** What a follower works with. */
 export interface ShardWorld {
@@ -42,9 +45,11 @@ export class ShardFollower {
   readonly #with: ShardWorld;
   readonly #scan: ReadyScan;
   #scanning: Promise<void> | undefined;
-  /** Events since the scan under way began. */
-  #late: WatchEvent[] | undefined;
+  /** Grows with each fresh start; a scan of an earlier one is void. */
   #round = 0;
+  /** The smallest key put beyond the horizon since the scan under way began. */
+  #putBeyond: string | undefined;
+  #retryDue = false;
 
   constructor(world: ShardWorld, queue: string, shard: number) {
     const range = prefixRange(shardPrefix(queue, shard));
@@ -61,9 +66,8 @@ export class ShardFollower {
       const round = new AbortController();
       const cancel = world.clock.after(RESCAN_MS * (1 + world.random.next()), () => round.abort());
       try {
-        this.#round += 1;
-        this.window.restart();
         const after = (await store.range(keyRange(META_KEY), { limit: 1 })).revision;
+        this.#restart();
         await this.refill();
         const ends = AbortSignal.any([signal, round.signal]);
         for await (const { events } of store.watch(range, { after, signal: ends })) {
@@ -84,44 +88,60 @@ export class ShardFollower {
     if (this.window.complete || this.window.size * 2 >= this.#with.capacity) {
       return Promise.resolve();
     }
-    this.#scanning ??= this.#readOn().finally(() => {
-      this.#scanning = undefined;
+    if (this.#scanning) return this.#scanning;
+    const scanning = this.#readOn(this.#round).finally(() => {
+      if (this.#scanning === scanning) this.#scanning = undefined;
     });
-    return this.#scanning;
+    this.#scanning = scanning;
+    return scanning;
   }
 
-  async #readOn(): Promise<void> {
+  /** Refills without anybody waiting for it; after a failure `changed` is called to ask again. */
+  refillSoon(): void {
+    this.refill().catch(() => {
+      if (this.#retryDue) return;
+      this.#retryDue = true;
+      this.#with.world.clock.after(RETRY_MS, () => {
+        this.#retryDue = false;
+        this.#with.changed();
+      });
+    });
+  }
+
+  #restart(): void {
+    this.#round += 1;
+    this.#scanning = undefined;
+    this.window.restart();
+  }
+
+  async #readOn(round: number): Promise<void> {
     const { horizon } = this.window;
-    const round = this.#round;
-    const late: WatchEvent[] = [];
-    this.#late = late;
-    try {
-      const page = await this.#scan.next(horizon, this.#with.capacity - this.window.size);
-      // What was read must join on to the window as it is now, and no event may have been forgotten.
-      const joins = round === this.#round && this.window.horizon === horizon;
-      if (!joins || late.length > LATE_MAX) return;
-      this.window.extend(page.horizon);
+    this.#putBeyond = undefined;
+    const page = await this.#scan.next(horizon, this.#with.capacity - this.window.size);
+    // What was read joins on to nothing when the window began anew or had to forget its end.
+    if (this.#round === round && this.window.horizon === horizon) {
+      const beyond = this.#putBeyond ?? page.horizon;
+      this.window.extend(beyond < page.horizon ? beyond : page.horizon);
       for (const entry of page.entries) this.#insert(entry);
-      for (const event of late) this.#update(event);
-    } finally {
-      this.#late = undefined;
-      this.#with.changed();
     }
+    this.#with.changed();
   }
 
   #apply(event: WatchEvent): void {
-    if (this.#late && this.#late.length <= LATE_MAX) this.#late.push(event);
-    this.#update(event);
-  }
-
-  #update(event: WatchEvent): void {
-    if (event.type === "delete") this.window.remove(event.key);
+    if (event.type === "delete") this.window.remove(event.key, event.modRevision);
     else this.#insert(event.entry);
   }
 
   #insert(entry: Entry): void {
-    if (!this.window.wants(entry.key)) return;
+    if (!this.window.wants(entry)) {
+      if (entry.key >= this.window.horizon) this.#noteBeyond(entry.key);
+      return;
+    }
     const ready = readReady(entry);
     if (ready && this.#with.knows(ready)) this.window.insert(ready);
+  }
+
+  #noteBeyond(key: string): void {
+    if (this.#putBeyond === undefined || key < this.#putBeyond) this.#putBeyond = key;
   }
 }

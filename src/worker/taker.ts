@@ -32,7 +32,6 @@ import type { Slots } from "./slots.ts";
 
 const BATCH_MAX = 64;
 const TAKES_IN_FLIGHT = 3;
-const RETRY_MS = 500;
 const STEAL_MS_MIN = 100;
 const STEAL_MS_MAX = 2_000;
 const STEAL_MAX = 8;
@@ -93,8 +92,8 @@ export class Taker {
   /** Starts as many takes as slots and windows allow. */
   async #fill(signal: AbortSignal): Promise<void> {
     for (const follower of this.#with.followers()) {
-      // It rings when it has read on; when the store is away, it is tried again a little later.
-      follower.refill().catch(() => this.#ringAfter(RETRY_MS));
+      // It rings when it has read on, or when that is to be tried again.
+      follower.refillSoon();
     }
     while (this.#takes.size < TAKES_IN_FLIGHT) {
       const entries = this.#pick(Math.min(this.#with.slots.free, BATCH_MAX));

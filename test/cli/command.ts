@@ -5,6 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { type App, createApp, openStore } from "../../src/index.ts";
+
+/** For tests of many processes, each of which takes seconds to start on a machine that is busy. */
+export const PROCESSES_MS = 90_000;
 
 /** The app module of these tests. */
 export const APP: string = fileURLToPath(new URL("./app.ts", import.meta.url));
@@ -35,6 +39,8 @@ export interface Place extends AsyncDisposable {
   etaskWith(options: CommandOptions, ...args: string[]): Promise<Ended>;
   /** Starts `etask`; it is ended with the place at the latest. */
   start(...args: string[]): Running;
+  /** Looks into the store, or prepares it, without a process. */
+  within<T>(use: (app: App) => Promise<T>): Promise<T>;
 }
 
 /** A command that runs. */
@@ -67,6 +73,11 @@ export async function makePlace(store?: string): Promise<Place> {
     etask: (...args) => start({}, args).ended,
     etaskWith: (options, ...args) => start(options, args).ended,
     start: (...args) => start({}, args),
+    within: async (use) => {
+      await using opened = await openStore(url, { inline: true });
+      await using app = await createApp({ store: opened });
+      return await use(app);
+    },
     [Symbol.asyncDispose]: async () => {
       for (const { child } of all) child.kill("SIGKILL");
       await Promise.all(all.map(({ ended }) => ended));

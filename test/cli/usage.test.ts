@@ -1,12 +1,21 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
 import { systemRandom } from "../../src/base/random.ts";
 import { VERSION } from "../../src/base/version.ts";
 import { Output } from "../../src/cli/output.ts";
 import { runCli } from "../../src/cli/program.ts";
-import { APP, jsonLines, makePlace } from "./command.ts";
+import {
+  APP,
+  type CommandOptions,
+  jsonLines,
+  makePlace,
+  type Place,
+  PROCESSES_MS,
+} from "./command.ts";
+
+vi.setConfig({ testTimeout: PROCESSES_MS });
 
 /** Runs the command line within this process: for what ends before any store is opened. */
 async function within(...args: string[]) {
@@ -136,21 +145,12 @@ test("usage: a stack trace is shown with ETASK_DEBUG=1 and never without", async
 test("store: --store wins over ETASK_STORE, an empty ETASK_STORE counts as none", async () => {
   await using place = await makePlace();
   const elsewhere = `embedded:${join(place.directory, "elsewhere")}`;
-  const { stdout: id } = await place.etask("enqueue", "math.sum", "--store", elsewhere);
-  expect((await place.etask("tasks", "get", id)).code).toBe(1);
+  await place.etask("enqueue", "math.sum", "--id", "a", "--store", elsewhere);
+  expect(await place.within((app) => app.backend.get("a"))).toBe(undefined);
   const env = { ETASK_STORE: elsewhere };
-  expect((await place.etaskWith({ env }, "tasks", "get", id)).code).toBe(0);
+  expect((await place.etaskWith({ env }, "tasks", "get", "a")).code).toBe(0);
   const none = await place.etaskWith({ env: { ETASK_STORE: "" } }, "doctor");
   expect(none.stdout).toMatch(/^store embedded:\.\/\.etask$/m);
-});
-
-test("store: one that does not answer is code 3, and named without its password", async () => {
-  await using place = await makePlace();
-  const url = "etcd://root:s3cret@127.0.0.1:1/x";
-  const { code, stdout, stderr } = await place.etask("tasks", "list", "--store", url);
-  expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
-  expect(stderr).toMatch(/^etask: No etcd server answered.*\nhint: .*\(STORE_UNAVAILABLE\)$/s);
-  expect(stderr).not.toContain("s3cret");
 });
 
 test("store: a directory that is not etask's is code 3, and left alone", async () => {
@@ -162,26 +162,32 @@ test("store: a directory that is not etask's is code 3, and left alone", async (
   expect(stderr).toContain("(STORE_REFUSED)");
 });
 
-test("start: gRPC is loaded for etcd and for nothing else", async () => {
-  await using place = await makePlace();
-  const report = join(place.directory, "report.cjs");
-  const loaded = `
+/** Says at its end, on stderr, whether gRPC was loaded. */
+async function withLoadReport({ directory }: Place): Promise<CommandOptions> {
+  const report = join(directory, "report.cjs");
+  const code = `
     process.on("exit", () => {
       const has = Object.keys(require.cache).some((file) => file.includes("@grpc"));
       require("node:fs").writeSync(2, has ? "gRPC loaded\\n" : "no gRPC\\n");
     });`;
-  await writeFile(report, loaded);
-  const env = { NODE_OPTIONS: `--require=${report}` };
-  const embedded = await place.etaskWith(
-    { env },
-    "enqueue",
-    "math.sum",
-    "--app",
-    APP,
-    "--input",
-    "[]",
-  );
-  expect(embedded).toMatchObject({ code: 0, stderr: "no gRPC" });
-  const etcd = await place.etaskWith({ env }, "tasks", "list", "--store", "etcd://127.0.0.1:1");
-  expect(etcd.stderr).toMatch(/gRPC loaded$/);
+  await writeFile(report, code);
+  return { env: { NODE_OPTIONS: `--require=${report}` } };
+}
+
+test("store: an etcd that does not answer is code 3, and named without its password", async () => {
+  await using place = await makePlace();
+  const url = "etcd://root:s3cret@127.0.0.1:1/x";
+  const args = ["tasks", "list", "--store", url];
+  const { code, stdout, stderr } = await place.etaskWith(await withLoadReport(place), ...args);
+  expect({ code, stdout }).toEqual({ code: 3, stdout: "" });
+  expect(stderr).toMatch(/^etask: No etcd server answered.*\nhint: .*\(STORE_UNAVAILABLE\)\n/s);
+  expect(stderr).not.toContain("s3cret");
+  expect(stderr).toMatch(/gRPC loaded$/);
+});
+
+test("store: an embedded one loads no gRPC", async () => {
+  await using place = await makePlace();
+  const args = ["enqueue", "math.sum", "--app", APP, "--input", "[]"];
+  const { code, stderr } = await place.etaskWith(await withLoadReport(place), ...args);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "no gRPC" });
 });

@@ -46,8 +46,9 @@ const acts: Readonly<Record<string, (store: EmbeddedStore, args: string[]) => Pr
     const writer = async () => {
       for (;;) await store.commit([{ guards: [], writes: [put(`${name}/${next++}`, value)] }]);
     };
+    await store.commit([{ guards: [], writes: [put(name, value)] }]);
     for (let caller = 0; caller < 200; caller++) writer().catch(() => {});
-    await systemClock.sleep(50 + Number(name));
+    await systemClock.sleep(Number(name));
     process.exit(0);
   },
   /** Takes a lease, puts a key on it, and goes on without keeping it alive. */

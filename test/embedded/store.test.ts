@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, readFile, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { open } from "lmdb";
 import { describe, test } from "vitest";
@@ -11,7 +11,7 @@ import { prefixRange } from "../../src/store/range.ts";
 import type { Entry, Revision, Store } from "../../src/store/store.ts";
 import { createSeededRandom } from "../../src/testing/seeded-random.ts";
 import { createVirtualClock } from "../../src/testing/virtual-clock.ts";
-import { makeDirectory } from "./harness.ts";
+import { makeDirectory } from "./directory.ts";
 
 const everything = prefixRange("");
 const ONE = new Uint8Array([1]);
@@ -120,21 +120,21 @@ describe("embedded store, opening", () => {
     await refused(place.directory, /does not begin as one/);
   });
 
-  test.runIf(process.getuid?.() === 0)(
-    "a directory that may not be written is refused",
-    async () => {
-      await using place = await makeDirectory();
-      await makeStore(place.directory);
-      const program = `
-      process.setgid(65534); process.setuid(65534);
+  test("a directory that may not be written is refused", async () => {
+    await using place = await makeDirectory();
+    await makeStore(place.directory);
+    await chmod(place.directory, 0o500);
+    // Root may write anything, so it becomes somebody else.
+    const program = `
       const { openEmbeddedStore } = await import("./src/store/embedded/index.ts");
+      if (process.getuid() === 0) process.setuid(65534);
       await openEmbeddedStore({ directory: ${JSON.stringify(place.directory)} })
         .catch(({ code, message }) => console.log(code, message));`;
-      const command = ["--import", "tsx", "--input-type=module", "-e", program];
-      const { stdout } = spawnSync(process.execPath, command, { encoding: "utf8" });
-      assert.match(stdout, /^STORE_REFUSED .*may not be written/);
-    },
-  );
+    const command = ["--import", "tsx", "--input-type=module", "-e", program];
+    const { stdout } = spawnSync(process.execPath, command, { encoding: "utf8" });
+    await chmod(place.directory, 0o700);
+    assert.match(stdout, /^STORE_REFUSED .*may not be written/);
+  });
 
   test("options out of bounds are refused before anything is made", async () => {
     await using place = await makeDirectory();

@@ -11,7 +11,9 @@ const GENERATED = new URL("../../src/store/etcd/proto/generated/etcd.ts", import
 const { root } = protobuf.parse(readFileSync(PROTO, "utf8"), { keepCase: true });
 root.resolveAll();
 
-/** The same message written by protobufjs' reflection, from and to plain objects with proto names. */
+/**
+ * The same message written by protobufjs' reflection, from and to plain objects with proto names.
+ */
 const CONVERSION: protobuf.IConversionOptions = { longs: String, enums: String, defaults: false };
 
 function reflected(name: string): protobuf.Type {
@@ -158,7 +160,8 @@ describe("codec", () => {
   test("fields that a newer server adds are skipped", () => {
     const newer = protobuf
       .parse(`syntax = "proto3"; message Header { uint64 a = 1; }
-      message RangeResponse { Header header = 1; bool more = 3; bytes b = 90; repeated Header c = 91;
+      message RangeResponse { Header header = 1; bool more = 3; bytes b = 90;
+      repeated Header c = 91;
       fixed64 d = 92; fixed32 e = 93; sint64 f = 94; }`)
       .root.lookupType("RangeResponse");
     const bytes = newer

@@ -187,7 +187,7 @@ describe.each(["3.4", "3.5"] as const)("driver on etcd %s", (line) => {
     await store.revoke(id);
   });
 
-  test("lease: keeping it alive makes it outlive its time, for many leases on one stream", async () => {
+  test("lease: kept alive, it outlives its time, and many leases share one stream", async () => {
     const leases = await Promise.all(Array.from({ length: 5 }, () => store.grant(1_000)));
     const [written] = await store.commit(
       leases.map(({ id }) => ({ guards: [], writes: [put(`keep/${id}`, Buffer.from("1"), id)] })),

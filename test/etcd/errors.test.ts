@@ -74,7 +74,7 @@ describe.each(["3.4", "3.5"] as const)("errors on etcd %s", (line) => {
     expect(await direct.get("never")).toBeUndefined();
   });
 
-  test("a commit that could not be sent is sent by the driver once the server is back", async () => {
+  test("a commit that could not be sent is sent once the server is back", async () => {
     proxy.mode = "refuse";
     proxy.reset();
     await expect.poll(() => store.get("x").catch((error) => error.code)).toBe("STORE_UNAVAILABLE");
@@ -221,7 +221,7 @@ describe.each(["3.4", "3.5"] as const)("limits of etcd %s", (line) => {
       .toBe("ok");
   });
 
-  test("a server with smaller limits refuses the commit as invalid, and says which flags", async () => {
+  test("a server with smaller limits refuses a commit as invalid and names its flags", async () => {
     const flags = ["--max-txn-ops=8", "--max-request-bytes=20000"];
     await using server = await startEtcd({ line, flags });
     await using store = await openEtcdStore(optionsOf(server.url));

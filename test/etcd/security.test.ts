@@ -155,7 +155,7 @@ describe.each(["3.4", "3.5"] as const)("users on etcd %s", (line) => {
     await Promise.all(watches.map((watch) => watch.return?.()));
   });
 
-  test("a password that changes while a token lives is refused once the token is gone", async () => {
+  test("a user who is gone is refused once the token is gone", async () => {
     await server.ctl("user", "add", "brief:first");
     await server.ctl("user", "grant-role", "brief", "root");
     const { endpoint } = server;

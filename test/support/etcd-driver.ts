@@ -17,7 +17,9 @@ export function putPart(key: string, value: string | Uint8Array = "1"): Part {
   return { guards: [], writes: [put(key, Buffer.from(value))] };
 }
 
-/** Puts `count` keys under `prefix`, each at a revision of its own, and returns the revision before. */
+/**
+ * Puts `count` keys under `prefix`, each at a revision of its own, and returns the revision before.
+ */
 export async function putMany(store: Store, prefix: string, count: number): Promise<Revision> {
   const { revision } = await store.range(prefixRange(prefix), { limit: 1 });
   for (let done = 0; done < count; done += 50) {

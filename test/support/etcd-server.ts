@@ -37,6 +37,7 @@ export interface EtcdServer extends AsyncDisposable {
   readonly url: string;
   readonly endpoint: { readonly host: string; readonly port: number };
   readonly version: string;
+  readonly dataDir: string;
   readonly certificates: Certificates | undefined;
   readonly pid: number;
   /** Ends the process at once (SIGKILL); the data stays. */
@@ -175,6 +176,10 @@ class ServerProcess implements EtcdServer {
     return { host: "127.0.0.1", port: this.#place.port };
   }
 
+  get dataDir(): string {
+    return join(this.#place.folder, "data");
+  }
+
   get version(): string {
     return this.#programs.version;
   }
@@ -224,11 +229,11 @@ class ServerProcess implements EtcdServer {
   }
 
   #flags(): string[] {
-    const { folder, port, peer, name, cluster } = this.#place;
+    const { port, peer, name, cluster } = this.#place;
     const client = `${this.certificates ? "https" : "http"}://127.0.0.1:${port}`;
     const flags = [
       `--name=${name}`,
-      `--data-dir=${join(folder, "data")}`,
+      `--data-dir=${this.dataDir}`,
       `--listen-client-urls=${client}`,
       `--advertise-client-urls=${client}`,
       `--listen-peer-urls=${peer}`,
@@ -300,8 +305,8 @@ class ServerProcess implements EtcdServer {
 }
 
 /**
- * A shell that waits for the end of this process, however it ends, and then ends the server and removes
- * its data: test runners end their workers without a chance to clean up.
+ * A shell that waits for the end of this process, however it ends, and then ends the server and
+ * removes its data: test runners end their workers without a chance to clean up.
  */
 function startReaper(pid: number, folder: string): ChildProcess {
   const script = 'cat >/dev/null; kill -9 "$0"; rm -rf "$1"';

@@ -36,9 +36,10 @@ export function addTasksWatch(tasks: Command, cli: Cli): void {
 
 async function watch(cli: Cli, { prefix, after, ...global }: WatchArguments): Promise<void> {
   const { output } = cli;
+  const given = after === undefined ? undefined : wholeNumber("--after", after);
   using stop = catchStopSignals(cli.clock);
   await withApp(cli, global, async (app) => {
-    let revision = after === undefined ? await currentRevision(app) : wholeNumber("--after", after);
+    let revision = given ?? (await currentRevision(app));
     output.note(`Watching changes after revision ${revision}.`, { revision });
     const changes = app.backend.watch({
       after: revision,

@@ -20,19 +20,19 @@ const ANONYMOUS: Headers = { hasleader: "true" };
 /**
  * # How a call is made
  *
- * A call has a budget of time and makes tries within it, each at one server and each with a deadline
- * of its own. After a failed try, `status.ts` says what it means:
- * - surely not applied, or a call that may be repeated: after a short, growing pause with jitter the
- *   next server is tried, until the budget is used up;
- * - not surely unapplied, and the call is a commit: it ends at once with `applied: "unknown"`. Sending
- *   it again takes the witness, and so a decorator above;
- * - the token is unknown to the server (tokens are lost when a member restarts): a new one is fetched,
- *   once per call, together with all calls that wait for the same;
+ * A call has a budget of time and makes tries within it, each at one server and each with a
+ * deadline of its own. After a failed try, `status.ts` says what it means:
+ * - surely not applied, or a call that may be repeated: after a short, growing pause with jitter
+ *   the next server is tried, until the budget is used up;
+ * - not surely unapplied, and the call is a commit: it ends at once with `applied: "unknown"`.
+ *   Sending it again takes the witness, and so a decorator above;
+ * - the token is unknown to the server (tokens are lost when a member restarts): a new one is
+ *   fetched, once per call, together with all calls that wait for the same;
  * - refused for TLS at every server known: it ends at once, since no time will mend that;
  * - anything else is final.
  *
- * `hasleader` rides with every call: a server without a leader then refuses it before doing anything,
- * which turns many lost answers into a plain "not applied".
+ * `hasleader` rides with every call: a server without a leader then refuses it before doing
+ * anything, which turns many lost answers into a plain "not applied".
  */
 export class Caller {
   readonly #pool: EndpointPool;
@@ -184,6 +184,7 @@ export class Caller {
   }
 }
 
+/** Time limits, and who we are. */
 export interface CallerOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -204,7 +205,9 @@ export interface Call<Answer> {
   readonly lease?: string | undefined;
 }
 
-/** Also when the server knows no user at all: users may have been turned on since the token was due. */
+/**
+ * Also when the server knows no user at all: users may have been turned on since the token was due.
+ */
 function wantsToken({ kind }: Verdict): boolean {
   return kind === "token" || kind === "user-missing";
 }

@@ -27,16 +27,19 @@ const GRACE_MS = 500;
  * # Which servers there are and whether they may be used
  *
  * Each server is *inspected* once it is reached: its version, whether it is a learner, and of which
- * cluster it is. Known hazards of the version are published, once for each server. A configured server
- * with a dangerous version or of another cluster is excluded, at opening it fails the opening.
+ * cluster it is. Known hazards of the version are published, once for each server. A configured
+ * server with a dangerous version or of another cluster is excluded, at opening it fails the
+ * opening.
  *
- * Further servers come from the cluster's member list, every minute and soon after a failure. They are
- * added only when they could be inspected and belong to the same cluster, because advertised addresses
- * are often wrong from where we are (`localhost`, behind NAT). A member list that is refused, as some
- * versions do for users without the root role, is no error: then the configured servers are all.
+ * Further servers come from the cluster's member list, every minute and soon after a failure. They
+ * are added only when they could be inspected and belong to the same cluster, because advertised
+ * addresses are often wrong from where we are (`localhost`, behind NAT). A member list that is
+ * refused, as some versions do for users without the root role, is no error: then the configured
+ * servers are all.
  *
  * All servers are inspected again whenever the member list is. After a restore from a backup the
- * cluster's id may be another one; the cluster that answers with its member list is then the right one.
+ * cluster's id may be another one; the cluster that answers with its member list is then the right
+ * one.
  */
 export class Cluster {
   readonly #pool: EndpointPool;
@@ -222,6 +225,7 @@ export class Cluster {
   }
 }
 
+/** How servers are found. */
 export interface ClusterOptions {
   readonly clock: Clock;
   readonly discover: boolean;

@@ -4,7 +4,9 @@ import type { EtcdAddress, TlsMaterial } from "./etcd-options.ts";
 import { createGrpcTransport } from "./grpc-transport.ts";
 import type { Transport } from "./transport.ts";
 
-/** What a connection is for. Each has its own, so that a large page delays neither watch nor lease. */
+/**
+ * What a connection is for. Each has its own, so that a large page delays neither watch nor lease.
+ */
 export type Purpose = "kv" | "watch" | "lease";
 
 /** One etcd server with its connections, made when first used. */
@@ -37,8 +39,8 @@ export class Endpoint {
   }
 
   /**
-   * Gives up a connection that did not answer in time: it may be half-open, and nothing else would find
-   * that out while no stream uses it. Calls under way on it are left to end by themselves.
+   * Gives up a connection that did not answer in time: it may be half-open, and nothing else would
+   * find that out while no stream uses it. Calls under way on it are left to end by themselves.
    */
   renew(purpose: Purpose, silent: Transport): void {
     if (this.#transports.get(purpose) !== silent) return;
@@ -55,9 +57,10 @@ export class Endpoint {
 /**
  * The servers of the cluster that are known, and which of them each purpose uses now.
  *
- * A purpose stays with its server until a call there fails; then it takes the one that failed longest
- * ago. The first one is drawn by lot, so that many clients spread over the members. Configured servers
- * are kept for ever; those found in the cluster are added after they were inspected.
+ * A purpose stays with its server until a call there fails; then it takes the one that failed
+ * longest ago. The first one is drawn by lot, so that many clients spread over the members.
+ * Configured servers are kept for ever; those found in the cluster are added after they were
+ * inspected.
  */
 export class EndpointPool {
   readonly #tls: TlsMaterial | undefined;
@@ -103,7 +106,10 @@ export class EndpointPool {
     return best;
   }
 
-  /** Notes a failure of `endpoint`: who uses it moves on at the next call. Returns whether anyone did. */
+  /**
+   * Notes a failure of `endpoint`: who uses it moves on at the next call. Returns whether anyone
+   * did.
+   */
   failed(endpoint: Endpoint): boolean {
     endpoint.failedAt = this.#clock.monotonic();
     let used = false;

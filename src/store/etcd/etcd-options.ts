@@ -34,6 +34,7 @@ export interface EtcdAddress {
   readonly port: number;
 }
 
+/** The files for TLS. */
 export interface EtcdTlsOptions {
   /** The file of authorities to trust; by default those of Node.js. */
   readonly ca?: string | undefined;
@@ -65,7 +66,9 @@ export interface ResolvedEtcdOptions {
   readonly random: Random;
 }
 
-/** @throws InvalidOptionsError (`INVALID_OPTIONS`) naming the option; nothing has been sent then. */
+/**
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) naming the option; nothing has been sent then.
+ */
 export function resolveEtcdOptions(given: EtcdOptions): ResolvedEtcdOptions {
   if (given.endpoints.length === 0) {
     throw new InvalidOptionsError("endpoints must name at least one etcd server.");
@@ -78,8 +81,8 @@ export function resolveEtcdOptions(given: EtcdOptions): ResolvedEtcdOptions {
   const exposed = given.endpoints.find(({ host }) => !isLoopback(host));
   if (credentials && !given.tls && exposed && given.insecure !== true) {
     throw new InvalidOptionsError(
-      `A password must not travel in plaintext to ${exposed.host}: use etcds:// (TLS), or set the ` +
-        "option `insecure` if the network is protected otherwise.",
+      `A password must not travel in plaintext to ${exposed.host}: use etcds:// (TLS), or ` +
+        "set the option `insecure` if the network is protected otherwise.",
     );
   }
   return {

@@ -44,8 +44,8 @@ const ANY_KEY = "\0";
 /**
  * A store on an etcd cluster, 3.4.23 or newer.
  *
- * Each call makes its tries within `operationMs`; see `caller.ts`. A commit whose answer is lost is not
- * sent again: it ends with `applied: "unknown"`.
+ * Each call makes its tries within `operationMs`; see `caller.ts`. A commit whose answer is lost is
+ * not sent again: it ends with `applied: "unknown"`.
  */
 export class EtcdStore implements Store {
   readonly url: string | undefined;

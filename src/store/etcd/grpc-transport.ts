@@ -22,9 +22,9 @@ import {
 export const RECEIVE_BYTES_MAX = 67_108_864;
 
 const CHANNEL_OPTIONS: ChannelOptions = {
-  // Finds a half-open connection under a stream within 13 s. etcd ends the connection of who pings more
-  // often than every 5 s, or at all while no call is open: an idle one is found by the next call's
-  // deadline instead.
+  // Finds a half-open connection under a stream within 13 s. etcd ends the connection of who pings
+  // more often than every 5 s, or at all while no call is open: an idle one is found by the next
+  // call's deadline instead.
   "grpc.keepalive_time_ms": 10_000,
   "grpc.keepalive_timeout_ms": 3_000,
   "grpc.keepalive_permit_without_calls": 0,

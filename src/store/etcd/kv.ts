@@ -24,8 +24,8 @@ import type {
 /**
  * Between the store's contract and etcd's messages. Pure.
  *
- * Never a sort, a revision filter, or a revision within a transaction: each of them is slow or unsafe
- * on some version of etcd. Keys come in order without being asked.
+ * Never a sort, a revision filter, or a revision within a transaction: each of them is slow or
+ * unsafe on some version of etcd. Keys come in order without being asked.
  */
 
 /** The smallest key: where a range with an empty start begins. etcd has no empty key. */
@@ -39,7 +39,9 @@ export function isLeaseId(lease: LeaseId): boolean {
   return /^[1-9]\d{0,18}$/.test(lease) && BigInt(lease) < BigInt(UNKNOWN_LEASE);
 }
 
-/** Whether no key can lie in `range`. etcd takes some such ranges for "all keys" and refuses others. */
+/**
+ * Whether no key can lie in `range`. etcd takes some such ranges for "all keys" and refuses others.
+ */
 export function isEmptyRange({ start, end }: KeyRange): boolean {
   return end <= start || end === FIRST_KEY;
 }
@@ -167,7 +169,9 @@ function readOf({ responseRange }: ResponseOp): Entry | undefined {
   return kv && entryOf(kv);
 }
 
-/** The leases that a commit names, for the text of an error: etcd does not say which one is gone. */
+/**
+ * The leases that a commit names, for the text of an error: etcd does not say which one is gone.
+ */
 export function leasesOf(parts: readonly Part[]): LeaseId | undefined {
   const leases = new Set<LeaseId>();
   for (const { writes } of parts) {

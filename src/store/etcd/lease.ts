@@ -21,16 +21,16 @@ const PAUSE_MAX_MS = 500;
 /**
  * # Keeping leases alive
  *
- * etcd has no plain call for it, only a stream: requests go in, answers come out, each with its lease.
- * The stream stays open between calls, on a connection of its own.
+ * etcd has no plain call for it, only a stream: requests go in, answers come out, each with its
+ * lease. The stream stays open between calls, on a connection of its own.
  *
- * A call sends one request and waits for the next answer about its lease. When the stream ends, or the
- * answer does not come within the time of one try, the stream is given up, all who wait on it fail, and
- * each of them tries again on a new stream at another server until its budget is used up. Asking twice
- * is harmless.
+ * A call sends one request and waits for the next answer about its lease. When the stream ends, or
+ * the answer does not come within the time of one try, the stream is given up, all who wait on it
+ * fail, and each of them tries again on a new stream at another server until its budget is used up.
+ * Asking twice is harmless.
  *
- * An answer with no time left says that the lease is gone. An answer with time left is no proof that it
- * lives: old servers give one for leases that were revoked already.
+ * An answer with no time left says that the lease is gone. An answer with time left is no proof
+ * that it lives: old servers give one for leases that were revoked already.
  */
 export class LeaseKeeper {
   readonly #pool: EndpointPool;
@@ -45,7 +45,9 @@ export class LeaseKeeper {
     this.#options = options;
   }
 
-  /** @throws LeaseLostError (`LEASE_LOST`) when the lease is gone, StoreError when nobody answers. */
+  /**
+   * @throws LeaseLostError (`LEASE_LOST`) when the lease is gone, StoreError when nobody answers.
+   */
   async keepAlive(lease: LeaseId): Promise<void> {
     const { clock, operationMs, random } = this.#options;
     const endsAt = clock.monotonic() + operationMs;
@@ -100,6 +102,7 @@ export class LeaseKeeper {
   }
 }
 
+/** Time limits for one call. */
 export interface LeaseKeeperOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -138,7 +141,9 @@ class KeepAliveStream {
     });
   }
 
-  /** The seconds that the lease has now. @throws RpcError when the stream ends first or is silent. */
+  /**
+   * The seconds that the lease has now. @throws RpcError when the stream ends first or is silent.
+   */
   async ask(lease: LeaseId): Promise<number> {
     const answer = createDeferred<number>();
     const waiting = this.#waiting.get(lease) ?? new Set();

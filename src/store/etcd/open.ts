@@ -6,13 +6,15 @@ import { findTlsMismatch } from "./tls-mismatch.ts";
 /**
  * Opens a store on an etcd cluster.
  *
- * At least one server must answer within `operationMs`; the others may be away. Known hazards of the
- * servers' versions are published as `etask:store:hazard`. Keys are whole keys: put a namespace above.
+ * At least one server must answer within `operationMs`; the others may be away. Known hazards of
+ * the servers' versions are published as `etask:store:hazard`. Keys are whole keys: put a namespace
+ * above.
  *
  * @throws InvalidOptionsError (`INVALID_OPTIONS`) before anything is sent.
- * @throws StoreDeniedError (`STORE_DENIED`) for a wrong password or certificate, or TLS on one side only.
- * @throws StoreRefusedError (`STORE_REFUSED`) when a server's version is dangerous or the servers are of
- *   different clusters.
+ * @throws StoreDeniedError (`STORE_DENIED`) for a wrong password or certificate, or TLS on one side
+ *   only.
+ * @throws StoreRefusedError (`STORE_REFUSED`) when a server's version is dangerous or the servers
+ *   are of different clusters.
  * @throws StoreUnavailableError (`STORE_UNAVAILABLE`) when no server answers.
  */
 export async function openEtcdStore(options: EtcdOptions): Promise<EtcdStore> {

@@ -15,16 +15,17 @@ import { RpcError } from "./transport.ts";
 /**
  * # What a failed call means
  *
- * etcd and gRPC say little by code and the rest by text, so this file reads both; nothing else does.
- * The one question that matters for a write is whether it may have been applied. It is answered "no"
- * only for what is refused before it is proposed to the cluster, or was never sent; for all else, and
- * for anything that this file does not know, the answer is "unknown".
+ * etcd and gRPC say little by code and the rest by text, so this file reads both; nothing else
+ * does. The one question that matters for a write is whether it may have been applied. It is
+ * answered "no" only for what is refused before it is proposed to the cluster, or was never sent;
+ * for all else, and for anything that this file does not know, the answer is "unknown".
  */
 export interface Verdict {
   readonly kind: VerdictKind;
   readonly applied: Applied;
 }
 
+/** What is wrong, by what can be done about it. */
 export type VerdictKind =
   /** Another try, best at another server, may succeed. */
   | "unavailable"
@@ -57,8 +58,15 @@ const unknown = (kind: VerdictKind): Verdict => ({ kind, applied: "unknown" });
 
 const TLS_REFUSED =
   /certificate|self-signed|altnames|SSL routines|SSL alert|wrong version number|UNABLE_TO_|CERT_/i;
-const NOT_SENT =
-  /Waiting for LB pick|waiting for (name resolution|metadata filters)|^Channel closed before call started|^No connection established|^Name resolution failed/;
+const NOT_SENT = new RegExp(
+  [
+    "Waiting for LB pick",
+    "waiting for (name resolution|metadata filters)",
+    "^Channel closed before call started",
+    "^No connection established",
+    "^Name resolution failed",
+  ].join("|"),
+);
 
 /** The first rule that fits decides. */
 const RULES: readonly Rule[] = [
@@ -93,7 +101,9 @@ const RULES: readonly Rule[] = [
   [status.UNIMPLEMENTED, undefined, no("refused")],
 ];
 
-/** What a failed call means. A server without a leader, for example, is "unavailable", applied "no". */
+/**
+ * What a failed call means. A server without a leader, for example, is "unavailable", applied "no".
+ */
 export function judge({ code, text }: RpcError): Verdict {
   for (const [ruleCode, ruleText, verdict] of RULES) {
     if (ruleCode === code && (ruleText === undefined || ruleText.test(text))) return verdict;
@@ -144,13 +154,14 @@ export function storeError(
     case "token":
     case "denied":
       return new StoreDeniedError(
-        "etcd refuses the user, or what the user may do: check the name and password in the store " +
-          `URL and the user's roles. ${said}`,
+        "etcd refuses the user, or what the user may do: check the name and password in the " +
+          `store URL and the user's roles. ${said}`,
         { cause },
       );
     case "user-missing":
       return new StoreDeniedError(
-        `etcd asks for a user: put USER:PASSWORD@ into the store URL, or a client certificate. ${said}`,
+        "etcd asks for a user: put USER:PASSWORD@ into the store URL, or a client certificate. " +
+          said,
         { cause },
       );
     case "tls":
@@ -181,7 +192,7 @@ export function storeError(
 
 function tlsAdvice(text: string): string {
   if (/certificate required|bad certificate/i.test(text)) {
-    return "The server asks for a client certificate that it trusts: give cert= and key= in the URL.";
+    return "The server asks for a client certificate that it trusts: give cert= and key=.";
   }
   if (/unknown ca/i.test(text)) {
     return "The server does not trust the client certificate: check cert= and key= in the URL.";

@@ -14,8 +14,8 @@ const HTTP2_HELLO: Buffer = Buffer.concat([
 const SETTINGS = 4;
 
 /**
- * Whether an opening failed because one side speaks TLS and the other does not. gRPC reports that as a
- * connection that breaks, like any other, so the servers are tried the other way round.
+ * Whether an opening failed because one side speaks TLS and the other does not. gRPC reports that
+ * as a connection that breaks, like any other, so the servers are tried the other way round.
  *
  * @returns the message for the user, or `undefined`.
  */
@@ -31,7 +31,7 @@ export async function findTlsMismatch(
   const { host, port } = found;
   return tls === undefined
     ? `etcd at ${host}:${port} speaks TLS only: use an etcds:// URL, with ca= for its authority.`
-    : `etcd at ${host}:${port} does not speak TLS: use an etcd:// URL, or turn TLS on at the server.`;
+    : `etcd at ${host}:${port} does not speak TLS: use an etcd:// URL, or turn TLS on there.`;
 }
 
 function speaksTls({ host, port }: EtcdAddress, clock: Clock): Promise<boolean> {

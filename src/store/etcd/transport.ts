@@ -1,6 +1,7 @@
 /**
- * The seam between the driver and gRPC: two kinds of call on one connection, bytes in and what `decode` makes of bytes out.
- * Everything above decides on {@link RpcError} alone and never sees the library.
+ * The seam between the driver and gRPC: two kinds of call on one connection, bytes in and what
+ * `decode` makes of bytes out. Everything above decides on {@link RpcError} alone and never sees
+ * the library.
  */
 export interface Transport {
   /**
@@ -17,6 +18,7 @@ export interface Transport {
   close(): void;
 }
 
+/** One request that has one answer. */
 export interface UnaryCall<Answer> {
   /** Service and method, as in `KV/Range`. */
   readonly method: string;
@@ -26,6 +28,7 @@ export interface UnaryCall<Answer> {
   readonly decode: (bytes: Uint8Array) => Answer;
 }
 
+/** A stream to be opened. */
 export interface DuplexCall<Message> {
   readonly method: string;
   readonly headers: Headers;

@@ -16,17 +16,17 @@ export interface FeedMessage {
 }
 
 /**
- * One watch's events on their way from the server to the consumer: what was seen, what waits, and where
- * to go on. No I/O.
+ * One watch's events on their way from the server to the consumer: what was seen, what waits, and
+ * where to go on. No I/O.
  *
- * 1. `position` is the last revision of which everything is in the buffer or was taken. It moves with
- *    the revision of an event, never with the revision that heads a message with events: while a
- *    watch catches up, the header tells where the store is, not how far the events go.
+ * 1. `position` is the last revision of which everything is in the buffer or was taken. It moves
+ *    with the revision of an event, never with the revision that heads a message with events: while
+ *    a watch catches up, the header tells where the store is, not how far the events go.
  * 2. Events at or below `position` are repetitions, which some versions send, and are dropped.
- * 3. Batches hold whole revisions. Only a message that is cut may end within a revision: then its last
- *    revision is held back until the rest has come.
- * 4. When the buffer is full, the watch is ended at the server, what is held back is dropped, and the
- *    watch begins again at `position` once the consumer has taken half of the buffer.
+ * 3. Batches hold whole revisions. Only a message that is cut may end within a revision: then its
+ *    last revision is held back until the rest has come.
+ * 4. When the buffer is full, the watch is ended at the server, what is held back is dropped, and
+ *    the watch begins again at `position` once the consumer has taken half of the buffer.
  */
 export class WatchFeed {
   readonly #batches: WatchBatch[] = [];

@@ -27,16 +27,18 @@ const CREATED_FAILURES_MAX = 2;
 /**
  * # All watches of a store
  *
- * They share one stream. States: *idle* (nobody watches, no stream), *streaming*, *pausing* (the stream
- * was lost; the next one is opened after a pause with jitter that grows to 2 s). Whatever ends a stream,
- * each watch goes on from its own position on the next one, so nothing is lost and nothing comes twice.
+ * They share one stream. States: *idle* (nobody watches, no stream), *streaming*, *pausing* (the
+ * stream was lost; the next one is opened after a pause with jitter that grows to 2 s). Whatever
+ * ends a stream, each watch goes on from its own position on the next one, so nothing is lost and
+ * nothing comes twice.
  *
  * - **A watch is compacted**: its consumer gets `HistoryLostError`. The others go on.
- * - **The token is not accepted** (it expired, or the member restarted): streams keep the token that they
- *   were opened with, so a new token means a new stream for all. Refused again: `StoreDeniedError`.
- * - **The store was restored from a backup**: another cluster id, or a revision below what was delivered.
- *   A revision that goes back may also be a member that lags, so it is believed only when a linearizable
- *   read says the same. Then: `HistoryLostError`.
+ * - **The token is not accepted** (it expired, or the member restarted): streams keep the token
+ *   that they were opened with, so a new token means a new stream for all. Refused again:
+ *   `StoreDeniedError`.
+ * - **The store was restored from a backup**: another cluster id, or a revision below what was
+ *   delivered. A revision that goes back may also be a member that lags, so it is believed only
+ *   when a linearizable read says the same. Then: `HistoryLostError`.
  * - **The store is away**: watches wait, for ever. Whoever needs to know makes a call of its own.
  * - **The process dies**: a watch leaves nothing behind at the server but a connection that ends.
  */
@@ -137,7 +139,7 @@ export class WatchHub implements SubscriptionOwner {
     try {
       const revision = await this.#options.currentRevision(watch.range.start);
       if (revision >= seen) return;
-      const message = `The store is at revision ${revision}, below ${seen}: restored from a backup?`;
+      const message = `The store is at revision ${revision}, below ${seen}: was it restored?`;
       watch.fail(new HistoryLostError(message, 0));
     } catch {
       // The cluster is away: the stream will break, and the next one brings the question up again.
@@ -158,7 +160,9 @@ export class WatchHub implements SubscriptionOwner {
 
   #onEnded(watch: Subscription, { compactRevision, reason }: WatchEnd): void {
     if (compactRevision > 0) {
-      const message = `Changes after revision ${watch.feed.position} are lost: everything below ${compactRevision} was compacted.`;
+      const message =
+        `Changes after revision ${watch.feed.position} are lost: everything below ` +
+        `${compactRevision} was compacted.`;
       watch.fail(new HistoryLostError(message, compactRevision));
       return;
     }
@@ -203,7 +207,9 @@ export class WatchHub implements SubscriptionOwner {
     this.#reopenAfter(() => this.#caller.renewToken(used));
   }
 
-  /** Gives the stream up and opens the next one after `work`, unless nobody wants it any more then. */
+  /**
+   * Gives the stream up and opens the next one after `work`, unless nobody wants it any more then.
+   */
   #reopenAfter(work: (signal: AbortSignal) => Promise<void>): void {
     this.#dropStream();
     const pause = new AbortController();
@@ -228,6 +234,7 @@ export class WatchHub implements SubscriptionOwner {
   }
 }
 
+/** What the hub needs beside the calls. */
 export interface WatchHubOptions {
   readonly clock: Clock;
   readonly random: Random;

@@ -36,23 +36,26 @@ export interface WatchStreamListener {
   created(watch: Subscription, message: WatchMessage): void;
   received(watch: Subscription, message: WatchMessage): void;
   ended(watch: Subscription, end: WatchEnd): void;
-  /** The stream is over, and with it all its watches. Not called after {@link WatchStream.close}. */
+  /**
+   * The stream is over, and with it all its watches. Not called after {@link WatchStream.close}.
+   */
   closed(reason: RpcError): void;
 }
 
 /**
  * # One watch stream, many watches
  *
- * Watches are created one at a time, because a refusal names no watch: it can only belong to the one
- * that is being created. Each goes through *queued*, *creating*, *live*; a watch that is removed while
- * it is created is cancelled as soon as its number is known, and what still comes for a number that was
- * cancelled is dropped.
+ * Watches are created one at a time, because a refusal names no watch: it can only belong to the
+ * one that is being created. Each goes through *queued*, *creating*, *live*; a watch that is
+ * removed while it is created is cancelled as soon as its number is known, and what still comes for
+ * a number that was cancelled is dropped.
  *
- * **Watchdog.** A broken connection is found by gRPC's keep-alive within 13 s. A server whose connection
- * lives but whose watches do not is found by silence: after 10 s it is asked for its progress, after
- * 30 s the stream is given up. The answer counts only as a sign of life. Servers before 3.4.25 and 3.5.8
- * give it out of order with events, so it says nothing about what was delivered; the answers that a
- * server sends by itself, which name the watch, do. The first frame must come within `firstFrameMs`.
+ * **Watchdog.** A broken connection is found by gRPC's keep-alive within 13 s. A server whose
+ * connection lives but whose watches do not is found by silence: after 10 s it is asked for its
+ * progress, after 30 s the stream is given up. The answer counts only as a sign of life. Servers
+ * before 3.4.25 and 3.5.8 give it out of order with events, so it says nothing about what was
+ * delivered; the answers that a server sends by itself, which name the watch, do. The first frame
+ * must come within `firstFrameMs`.
  */
 export class WatchStream {
   readonly endpoint: Endpoint;
@@ -190,6 +193,7 @@ export class WatchStream {
   }
 }
 
+/** How a stream is watched over, and who is told. */
 export interface WatchStreamOptions {
   readonly clock: Clock;
   readonly listener: WatchStreamListener;

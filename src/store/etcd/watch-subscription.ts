@@ -15,8 +15,8 @@ export interface SubscriptionOwner {
 /**
  * One watch as its consumer sees it. The hub fills `feed` and rings; the consumer takes.
  *
- * Not a generator, because a generator's `return` waits for a `next` that is under way: a consumer that
- * leaves would have to wait for one more change.
+ * Not a generator, because a generator's `return` waits for a `next` that is under way: a consumer
+ * that leaves would have to wait for one more change.
  */
 export class Subscription implements AsyncIterableIterator<WatchBatch> {
   readonly range: KeyRange;

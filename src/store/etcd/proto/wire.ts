@@ -70,7 +70,9 @@ export function writeSafeInteger(writer: Writer, value: number): void {
   writer.int64(value);
 }
 
-/** Writes decimal text as `int64` or `uint64`. @throws SyntaxError or RangeError when it is none. */
+/**
+ * Writes decimal text as `int64` or `uint64`. @throws SyntaxError or RangeError when it is none.
+ */
 export function writeInt64Text(writer: Writer, text: string): void {
   let rest = BigInt(text);
   if (rest < -(2n ** 63n) || rest >= 2n ** 64n) throw new RangeError(`${text} exceeds 64 bits.`);
@@ -99,7 +101,8 @@ export function enumName<Name extends string>(
 
 /**
  * Reads a key as text. Bytes that are not UTF-8 become lone surrogates (U+DC80 to U+DCFF), so that
- * {@link writeKey} gives the same bytes back: a page of foreign keys can be continued after any key.
+ * {@link writeKey} gives the same bytes back: a page of foreign keys can be continued after any
+ * key.
  */
 export function readKey(reader: Reader): string {
   const bytes = reader.bytes();
