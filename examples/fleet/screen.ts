@@ -46,7 +46,7 @@ export class Screen {
   draw(panel: readonly Line[]): void {
     if (!this.live) return;
     const { look } = this;
-    const fits = panel.slice(0, Math.max(0, this.#out.rows - 1));
+    const fits = panel.slice(0, Math.max(0, (this.#out.rows || 24) - 1));
     const lines = fits.map((line) => `${textOf(line, look)}${CLEAR_LINE}`);
     this.#out.write(
       `${SYNC[0]}${this.#home()}${this.#takeLog()}${lines.join("\n")}${CLEAR_BELOW}${SYNC[1]}`,

@@ -101,7 +101,7 @@ export function panelLines(fleet: FleetState, ms: number, look: Look): readonly 
     [...STATES.flatMap((state) => countSpans(state, fleet.count(state))), ...clock(ms)],
     [
       { text: " " },
-      ...barSpans(share, width - 23, look, "green"),
+      ...barSpans(share, Math.max(BAR_MIN, width - 23), look, "green"),
       { text: `${`${fleet.ended} of ${fleet.total}`.padStart(12)} done`, style: "bold" },
     ],
     ...rows,

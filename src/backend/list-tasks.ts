@@ -1,3 +1,4 @@
+import { afterKey } from "../store/range.ts";
 import type { Entry, Revision, Store } from "../store/store.ts";
 import { afterTask, parseTaskKey, tasksRange } from "../task/keyspace.ts";
 import type { TaskState } from "../task/state.ts";
@@ -29,15 +30,16 @@ export async function listTasks(
   const range = tasksRange(options.prefix);
   const tasks: TaskView[] = [];
   let start = options.cursor === undefined ? range.start : afterTask(options.cursor);
-  let cursor: string | undefined;
+  let { cursor } = options;
   let revision: Revision | undefined;
-  for (let keys = 0; keys < KEYS_READ_MAX; ) {
+  // A page that ended where it began would be asked for again and again.
+  for (let keys = 0; keys < KEYS_READ_MAX || cursor === options.cursor; ) {
     const page = await store.range({ start, end: range.end });
     revision ??= page.revision;
     keys += page.entries.length;
     const groups = [...groupsOf(page.entries)];
     // The last task of a page that goes on may be cut in two: leave it to the next one.
-    if (page.more && groups.length > 1) groups.pop();
+    const cut = page.more && groups.length > 1 ? groups.pop() : undefined;
     for (const [index, group] of groups.entries()) {
       cursor = group.id;
       const task = joinTask(group.entries, page.revision);
@@ -50,8 +52,9 @@ export async function listTasks(
         return { tasks, cursor: last ? undefined : cursor, revision };
       }
     }
-    if (!page.more || cursor === undefined) return { tasks, cursor: undefined, revision };
-    start = afterTask(cursor);
+    const lastKey = page.entries.at(-1)?.key;
+    if (!page.more || lastKey === undefined) return { tasks, cursor: undefined, revision };
+    start = cut?.entries[0]?.key ?? afterKey(lastKey);
   }
   return { tasks, cursor, revision: revision as Revision };
 }

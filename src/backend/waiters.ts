@@ -117,7 +117,7 @@ export class Waiters {
 
   /** Makes sure that the end of the task will be delivered, or delivers it. */
   async #cover(id: string, openAt: Revision | undefined, left: AbortSignal): Promise<void> {
-    if (!this.#watch) {
+    while (!this.#watch && !left.aborted) {
       this.#starting ??= this.#start().finally(() => {
         this.#starting = undefined;
       });

@@ -6,7 +6,7 @@ import { joinTask } from "../task/task-reader.ts";
 import { type TaskView, viewOf } from "../task/view.ts";
 
 /**
- * One task now and after each change. Ends when `signal` aborts.
+ * One task now and after each revision that changed it. Ends when `signal` aborts.
  *
  * @throws TaskNotFoundError (`TASK_NOT_FOUND`) when it does not exist or is removed meanwhile.
  */
@@ -40,10 +40,10 @@ async function* watchOnce(
   };
   yield view();
   for await (const { events } of store.watch(range, signal ? { after, signal } : { after })) {
-    for (const event of events) {
+    for (const [index, event] of events.entries()) {
       if (event.type === "put") known.set(event.key, event.entry);
       else known.delete(event.key);
+      if (events[index + 1]?.modRevision !== event.modRevision) yield view();
     }
-    if (events.length > 0) yield view();
   }
 }

@@ -1,27 +1,36 @@
 /**
  * Follows the tasks whose id begins with a prefix, change by change.
  *
- * The store's events name one record each; readers want the task. So the records of the tasks seen
- * lately are remembered, at most {@link KNOWN_MAX} of them and none with a large input, and what is not
- * remembered is read as of the event's own revision, so that a change is never shown together with a
- * later one. Only when that revision is compacted already is the task read as it is now.
+ * The store's events name one record each; readers want the task. What one revision did to one task is
+ * one change: an outcome and the last progress that came with it are not torn apart. One revision may
+ * change many tasks, so each change says from where a watch goes on behind it without a gap.
+ *
+ * The records of the tasks seen lately are remembered, at most {@link KNOWN_MAX} of them and none with
+ * a large input, and what is not remembered is read as of the event's own revision, so that a change is
+ * never shown together with a later one. Only when that revision is compacted already is the task read
+ * as it is now.
  */
 
 import type { Entry, Revision, Store, WatchEvent } from "../store/store.ts";
 import { HistoryLostError } from "../store/store-errors.ts";
-import { parseTaskKey, taskKey, taskRange, tasksRange } from "../task/keyspace.ts";
+import { parseTaskKey, type TaskPart, taskRange, tasksRange } from "../task/keyspace.ts";
 import { joinTask } from "../task/task-reader.ts";
 import { type TaskView, viewOf } from "../task/view.ts";
 
 const KNOWN_MAX = 1_000;
 const KNOWN_BYTES_MAX = 4_096;
 
-/** What happened to a task. */
-export type ChangeKind = "enqueued" | "state" | "progress" | "removed";
+/** What happened to a task; of several things at one revision the first of these. */
+export type ChangeKind = "removed" | "enqueued" | "state" | "progress";
 
-/** One change of one task. */
+/** What one revision did to one task. */
 export interface TaskChange {
   readonly revision: Revision;
+  /**
+   * Hand this in as `after` to go on behind this change. It is `revision`, or the one before when more
+   * changes of the same revision follow; some of them may then come twice, but none is missed.
+   */
+  readonly resumeAfter: Revision;
   readonly id: string;
   readonly kind: ChangeKind;
   /** The task after the change; absent when it was removed or its records are damaged. */
@@ -29,6 +38,14 @@ export interface TaskChange {
 }
 
 type Records = Map<string, Entry>;
+
+/** What one revision did to one task's records. */
+interface RecordChange {
+  readonly id: string;
+  readonly revision: Revision;
+  readonly events: WatchEvent[];
+  kind: ChangeKind;
+}
 
 /** @throws HistoryLostError (`HISTORY_LOST`) when changes after `after` are no longer known. */
 export async function* watchTasks(
@@ -40,21 +57,42 @@ export async function* watchTasks(
   const known = new Map<string, Records>();
   const options = signal ? { after, signal } : { after };
   for await (const { events } of store.watch(tasksRange(prefix), options)) {
-    for (const event of events) {
-      const key = parseTaskKey(event.key);
-      if (!key) continue;
-      const kind = kindOf(event, key.part);
-      if (kind === "removed") known.delete(key.id);
-      if (kind === undefined) continue;
-      const { id } = key;
-      const revision = event.modRevision;
-      const task = kind === "removed" ? undefined : await taskAfter(store, known, id, event);
-      yield { revision, id, kind, task };
+    const changes = changesIn(events);
+    for (const [index, change] of changes.entries()) {
+      const { id, kind, revision } = change;
+      const last = changes[index + 1]?.revision !== revision;
+      if (kind === "removed") known.delete(id);
+      const task = kind === "removed" ? undefined : await taskAfter(store, known, change);
+      yield { revision, resumeAfter: last ? revision : revision - 1, id, kind, task };
     }
   }
 }
 
-function kindOf(event: WatchEvent, part: "spec" | "state" | "progress"): ChangeKind | undefined {
+/** The events of whole revisions by revision and task, in the order of their first events. */
+function changesIn(events: readonly WatchEvent[]): RecordChange[] {
+  const changes: RecordChange[] = [];
+  let byId = new Map<string, RecordChange>();
+  for (const event of events) {
+    const key = parseTaskKey(event.key);
+    const kind = key && kindOf(event, key.part);
+    if (!kind) continue;
+    if (changes.at(-1)?.revision !== event.modRevision) byId = new Map();
+    const change = byId.get(key.id);
+    if (!change) {
+      const first = { id: key.id, revision: event.modRevision, events: [event], kind };
+      byId.set(key.id, first);
+      changes.push(first);
+    } else {
+      change.events.push(event);
+      if (KINDS.indexOf(kind) < KINDS.indexOf(change.kind)) change.kind = kind;
+    }
+  }
+  return changes;
+}
+
+const KINDS: readonly ChangeKind[] = ["removed", "enqueued", "state", "progress"];
+
+function kindOf(event: WatchEvent, part: TaskPart): ChangeKind | undefined {
   if (event.type === "delete") return part === "spec" ? "removed" : undefined;
   return part === "spec" ? "enqueued" : part;
 }
@@ -62,18 +100,17 @@ function kindOf(event: WatchEvent, part: "spec" | "state" | "progress"): ChangeK
 async function taskAfter(
   store: Store,
   known: Map<string, Records>,
-  id: string,
-  event: WatchEvent,
+  { id, kind, revision, events }: RecordChange,
 ): Promise<TaskView | undefined> {
   let records = known.get(id);
-  if (event.type === "put" && (records || event.key === taskKey(id, "spec"))) {
-    records ??= new Map();
-    records.set(event.key, event.entry);
+  if (kind === "enqueued") records = new Map();
+  if (records) {
+    for (const event of events) if (event.type === "put") records.set(event.key, event.entry);
   } else {
-    records = await recordsAt(store, id, event.modRevision);
+    records = await recordsAt(store, id, revision);
   }
   remember(known, id, records);
-  const task = joinTask([...records.values()], event.modRevision);
+  const task = joinTask([...records.values()], revision);
   return task && viewOf(task);
 }
 

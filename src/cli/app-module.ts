@@ -38,9 +38,8 @@ export async function loadTasks(file: string): Promise<readonly RegisteredTask[]
 async function importModule(path: string): Promise<Record<string, unknown>> {
   const url = pathToFileURL(path).href;
   try {
-    if (!TYPESCRIPT.includes(extname(path))) return await import(url);
-    const { tsImport } = await import("tsx/esm/api");
-    return await tsImport(url, import.meta.url);
+    if (TYPESCRIPT.includes(extname(path))) await compileTypeScript();
+    return exportsOf(await import(url));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new InvalidOptionsError(
@@ -48,6 +47,22 @@ async function importModule(path: string): Promise<Record<string, unknown>> {
       { cause: error },
     );
   }
+}
+
+/**
+ * For the whole process, not for the module alone, as `tsImport` would: then the module gets our own
+ * copy of etask, and what handlers may load later is compiled, too.
+ */
+async function compileTypeScript(): Promise<void> {
+  const [esm, cjs] = await Promise.all([import("tsx/esm/api"), import("tsx/cjs/api")]);
+  esm.register();
+  cjs.register();
+}
+
+/** TypeScript in a package that does not say `"type": "module"` arrives as the default export. */
+function exportsOf(module: Record<string, unknown>): Record<string, unknown> {
+  const inner = module.default as Record<string, unknown> | null | undefined;
+  return inner?.__esModule === true ? { ...module, ...inner } : module;
 }
 
 function tasksIn(name: string, value: unknown): readonly RegisteredTask[] {

@@ -14,6 +14,8 @@
  * memory, say), the renewals stop, `lastAnsweredAt` ages, and the session ends itself in time.
  */
 
+import type { Worker as Thread } from "node:worker_threads";
+import type { Clock } from "../base/clock.ts";
 import { createDeferred } from "../base/deferred.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { pause, runLoop } from "../base/loop.ts";
@@ -22,12 +24,16 @@ import type { Lease, Store } from "../store/store.ts";
 import { LeaseLostError, StoreUnavailableError } from "../store/store-errors.ts";
 
 const READY_MS_MAX = 30_000;
+const STOP_MS_MAX = 5_000;
 
 /** What the thread is given at its start. */
 export interface LeaseThreadData {
   readonly url: string;
   readonly board: SharedArrayBuffer;
 }
+
+/** What the thread is told. */
+export type LeaseThreadMessage = { readonly keep: Lease } | { readonly stop: true };
 
 /** Renews one lease, from `keep` to `stop`. */
 export interface LeaseKeeper {
@@ -128,18 +134,31 @@ async function renewInThread(data: LeaseThreadData, { clock }: LoopWorld): Promi
   try {
     await ready.promise;
   } catch (error) {
-    await thread.terminate();
+    await stopThread(thread, clock);
     throw error;
   } finally {
     cancel();
   }
   thread.unref();
   return {
-    keep: (lease) => thread.postMessage(lease),
-    stop: async () => {
-      await thread.terminate();
-    },
+    keep: (lease) => thread.postMessage({ keep: lease } satisfies LeaseThreadMessage),
+    stop: () => stopThread(thread, clock),
   };
+}
+
+/**
+ * Asks the thread to end and waits for that. It is never terminated from outside: a thread that is
+ * ended in the middle of an embedded transaction would take the write lock of all processes with it.
+ */
+async function stopThread(thread: Thread, clock: Clock): Promise<void> {
+  const ended = createDeferred<void>();
+  thread.once("exit", () => ended.resolve());
+  thread.postMessage({ stop: true } satisfies LeaseThreadMessage);
+  const cancel = clock.after(STOP_MS_MAX, () => ended.resolve());
+  thread.ref();
+  await ended.promise;
+  thread.unref();
+  cancel();
 }
 
 /** Renews until `signal` aborts or the lease is gone. Never rejects. */

@@ -125,7 +125,7 @@ test("panel: it says which worker was killed with what, and what runs again", ()
   expect(panelOf(fleet).filter((line) => line === " A  killed")).toHaveLength(2);
 });
 
-test.each([40, 80, 200])("panel: no line is wider than a terminal of %i columns", (columns) => {
+test.each([10, 40, 80, 200])("panel: no line is wider than a terminal of %i columns", (columns) => {
   const fleet = startedFleet();
   fleet.apply(change("running"), 0);
   fleet.apply(progressed(99, "a step with a very long text that says more than there is room"), 0);

@@ -111,6 +111,14 @@ export function judge({ code, text }: RpcError): Verdict {
   return unknown("unavailable");
 }
 
+/**
+ * Whether a new token may help. Also when the server was told no user at all: users may have been
+ * turned on after the store was opened.
+ */
+export function wantsToken(kind: VerdictKind): boolean {
+  return kind === "token" || kind === "user-missing";
+}
+
 /** Whether the server did not answer in time. */
 export function isTimeout({ code }: RpcError): boolean {
   return code === status.DEADLINE_EXCEEDED;
