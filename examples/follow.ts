@@ -1,6 +1,6 @@
 /**
- * Keeping a picture of tasks up to date: list them, then follow every change after the list. There is
- * no gap between the two, because a list says which revision it shows.
+ * Keeping a picture of tasks up to date: list them, then follow every change after the list. There
+ * is no gap between the two, because a list says which revision it shows.
  *
  *   node --import tsx examples/follow.ts
  */

@@ -1,4 +1,4 @@
-// `npm run demo [-- --store URL] [--keep]`: gets everything ready, then runs examples/fleet/demo.ts.
+// `npm run demo [-- --store URL] [--keep]`: gets everything ready, runs examples/fleet/demo.ts.
 import { spawn } from "node:child_process";
 import { constants } from "node:os";
 import { buildIfStale } from "./build.mjs";

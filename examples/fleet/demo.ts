@@ -2,11 +2,11 @@
  * `npm run demo [-- --store URL] [--keep]`: a control plane for a small fleet, end to end.
  *
  * This process builds the fleet in a fresh folder, plays its machines, starts two workers and a
- * producer, and shows what the store says is going on. Half-way it kills one worker with SIGKILL. At
- * the end it compares what was recorded, and the fleet's files, with the plan.
+ * producer, and shows what the store says is going on. Half-way it kills one worker with SIGKILL.
+ * At the end it compares what was recorded, and the fleet's files, with the plan.
  *
- * Exit codes: 0 all as planned, 1 not so, 2 wrong arguments, 3 the store cannot be used, 128 and the
- * signal's number when it was interrupted. No child outlives it.
+ * Exit codes: 0 all as planned, 1 not so, 2 wrong arguments, 3 the store cannot be used, 128 and
+ * the signal's number when it was interrupted. No child outlives it.
  */
 import { channel } from "node:diagnostics_channel";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -56,8 +56,8 @@ async function openApp(store: string, screen: Screen): Promise<App> {
     const app = await createApp({ store });
     const [first] = hazards;
     if (first) {
-      const known = `etcd ${first.version} has ${hazards.length} known hazards; etask doctor lists them`;
-      const note: Note = { kind: "warning", text: known };
+      const known = `etcd ${first.version} has ${hazards.length} known hazards`;
+      const note: Note = { kind: "warning", text: `${known}; etask doctor lists them` };
       for (const line of noteLines(0, note, screen.look)) screen.log(line);
     }
     return app;

@@ -1,6 +1,6 @@
 /**
- * What formatting a disk does here: a file of blocks, made to be checked. Block 0 is a header; every
- * block begins with its number and the CRC-32 of the rest of it.
+ * What formatting a disk does here: a file of blocks, made to be checked. Block 0 is a header;
+ * every block begins with its number and the CRC-32 of the rest of it.
  */
 import { type FileHandle, open } from "node:fs/promises";
 import { crc32 } from "node:zlib";

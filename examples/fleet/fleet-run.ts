@@ -1,9 +1,9 @@
 /**
  * One run of the demo, from starting the processes to the summary.
  *
- * Everything that is shown comes from one watch of the store, begun before the first task is there. The
- * run ends when the watch has shown the end of every task and the producer has its results; when a
- * process ends that should not have; or when it is interrupted.
+ * Everything that is shown comes from one watch of the store, begun before the first task is there.
+ * The run ends when the watch has shown the end of every task and the producer has its results; when
+ * a process ends that should not have; or when it is interrupted.
  */
 import type { App } from "etask";
 import { allTasks, fileFindings, recordFindings } from "./check.ts";
@@ -190,9 +190,11 @@ export class FleetRun implements AsyncDisposable {
 
   #storyLines(tasks: number, ms: number): readonly string[] {
     const lost = [...this.#fleet.jobs.values()].filter((job) => job.lost).length;
+    const queued = this.#sinceKill(this.#queuedAt);
+    const running = this.#sinceKill(this.#runningAt);
     return [
-      `${tasks} tasks in ${seconds(ms)}. Worker ${VICTIM} was killed with ${lost} tasks running: back in their`,
-      `queue ${this.#sinceKill(this.#queuedAt)} later, all running again ${this.#sinceKill(this.#runningAt)} after the kill.`,
+      `${tasks} tasks in ${seconds(ms)}. Worker ${VICTIM} was killed with ${lost} tasks running:`,
+      `back in their queue ${queued} later, all running again ${running} after the kill.`,
     ];
   }
 

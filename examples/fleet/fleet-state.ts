@@ -94,8 +94,8 @@ export class FleetState {
   }
 
   /**
-   * Whether the long work is half-way and the worker is in the middle of some of it: of much, or, when
-   * that does not come to pass, of some.
+   * Whether the long work is half-way and the worker is in the middle of some of it: of much, or,
+   * when that does not come to pass, of some.
    */
   isHalfWay(worker: string): boolean {
     const long = [...this.jobs.values()].filter(({ kind }) => kind === "disk.format");

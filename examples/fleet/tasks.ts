@@ -33,8 +33,8 @@ const DELIVERY_MS = 40;
 /**
  * Writes a file system to a disk and reads it back.
  *
- * Each attempt writes a file of its own, named after its fence, which takes the disk's place when it
- * is whole: an attempt that was cut off leaves the disk as it was. Fences grow from attempt to
+ * Each attempt writes a file of its own, named after its fence, which takes the disk's place when
+ * it is whole: an attempt that was cut off leaves the disk as it was. Fences grow from attempt to
  * attempt, so it is known whose remains may be cleared away.
  */
 export const formatDisk = defineTask({
@@ -78,8 +78,8 @@ export const scrubDisk = defineTask({
 /**
  * Restarts a node and waits until it is up.
  *
- * The request carries the task's id: a second attempt finds it and goes on waiting, so that the node
- * restarts once.
+ * The request carries the task's id: a second attempt finds it and goes on waiting, so that the
+ * node restarts once.
  */
 export const rebootNode = defineTask({
   name: "node.reboot",

@@ -3,19 +3,20 @@
  *
  * Any number of promoters may run: each promotion is guarded by the due entry and the state as they
  * were read, so one of them wins and the others do nothing. Due entries are ordered by time, so a scan
- * names only what is due by now. Between scans the promoter sleeps until the next entry it knows of is
+ * names only what is due by now. What a due entry says is in its key; entries that are not ours go, or
+ * they would stand before all others for ever. Between scans the promoter sleeps until the next entry it knows of is
  * due, at most {@link SCAN_MS}.
  *
  * Never early: "now" is this process's wall clock. If the process dies, another promoter goes on; if
  * none runs, entries wait.
  */
 import { type LoopWorld, pause } from "../base/loop.ts";
+import { commitBulk } from "../broker/bulk.ts";
 import { dropDuePart, promotePart } from "../broker/promote.ts";
 import type { Part } from "../store/part.ts";
 import type { Entry, Store } from "../store/store.ts";
-import { dueRange, dueTime, laterDueRange } from "../task/keyspace.ts";
-import { decodeDue } from "../task/records.ts";
-import { readOr, readTask } from "../task/task-reader.ts";
+import { dueRange, dueTime, idOfDueKey, laterDueRange } from "../task/keyspace.ts";
+import { readTask } from "../task/task-reader.ts";
 
 const SCAN_MS = 500;
 const BATCH_MAX = 40;
@@ -36,14 +37,14 @@ export async function runPromoter(
 
 async function promote(store: Store, entries: readonly Entry[], now: number): Promise<void> {
   const parts = await Promise.all(entries.map((due) => partOf(store, due, now)));
-  const known = parts.filter((part) => part !== undefined);
-  if (known.length > 0) await store.commit(known);
+  // In as many commits as it takes: what a task failed of before may be large.
+  const { error } = await commitBulk(store, parts);
+  if (error !== undefined) throw error;
 }
 
-async function partOf(store: Store, due: Entry, now: number): Promise<Part | undefined> {
-  const record = readOr(due, decodeDue);
-  if (!record || dueTime(due.key) === undefined) return dropDuePart(due);
-  const task = await readTask(store, record.id);
+async function partOf(store: Store, due: Entry, now: number): Promise<Part> {
+  const id = idOfDueKey(due.key);
+  const task = id === undefined ? undefined : await readTask(store, id);
   const { state } = task ?? {};
   if (!task || state?.state !== "scheduled" || state.dueAt !== dueTime(due.key)) {
     return dropDuePart(due);

@@ -5,28 +5,20 @@ import { requireInteger, requireKnownKeys, shown } from "../base/options.ts";
 import { afterKey, inRange, type KeyRange } from "../store/range.ts";
 import type { Revision, Store } from "../store/store.ts";
 import { changeTask, removeTask } from "../task/change.ts";
-import { EnqueuePartialError, type EnqueueRequest, type MissingTask } from "../task/enqueuer.ts";
+import type { EnqueueRequest } from "../task/enqueuer.ts";
 import { TaskRunningError } from "../task/failure.ts";
 import type { TaskHandle } from "../task/handle.ts";
 import { parseReadyKey, readyRange } from "../task/keyspace.ts";
 import { requireId, requirePriority, requireQueue } from "../task/names.ts";
 import { decodeReady } from "../task/records.ts";
 import { readOr } from "../task/task-reader.ts";
-import { commitBulk } from "./bulk.ts";
 import { Consumer, type TakenTask } from "./consumer.ts";
-import { enqueuePart } from "./enqueue.ts";
+import { type EnqueueReceipt, enqueuePart } from "./enqueue.ts";
+import { enqueueMany, type HandleMaker } from "./enqueue-many.ts";
 import { type MoveOptions, movePart } from "./move.ts";
 import { listQueues, type QueueView } from "./queue-view.ts";
 import { type EncodedSpec, encodeSpec } from "./spec.ts";
 import { listWorkers, type WorkerView } from "./worker-view.ts";
-
-/** What became of one enqueue. */
-export interface EnqueueReceipt {
-  readonly id: string;
-  readonly revision: Revision;
-  /** False when a task with this id existed already. */
-  readonly created: boolean;
-}
 
 /** A task that waits, as {@link Broker.list} shows it. */
 export interface WaitingTask {
@@ -43,9 +35,6 @@ export interface WaitingPage {
   readonly tasks: readonly WaitingTask[];
   readonly cursor: string | undefined;
 }
-
-/** Makes a handle from a receipt; the backend provides it. */
-export type HandleMaker = (receipt: EnqueueReceipt) => TaskHandle;
 
 /**
  * The producers' side: puts tasks into queues and works on those that wait.
@@ -85,7 +74,7 @@ export class Broker {
   }
 
   /**
-   * Accepts any number of tasks, in order, see `broker/bulk.ts`.
+   * Accepts any number of tasks, in order, see `broker/enqueue-many.ts` and `broker/bulk.ts`.
    *
    * @throws EnqueuePartialError (`ENQUEUE_PARTIAL`) when some did not certainly land.
    */
@@ -94,8 +83,7 @@ export class Broker {
     handleOf: HandleMaker,
   ): Promise<TaskHandle[]> {
     const specs = requests.map((request, index) => this.#encode(request, `[${index}]`));
-    const parts = specs.map(({ spec, bytes }) => enqueuePart(spec, bytes));
-    return this.#commitMany(specs, parts, handleOf);
+    return enqueueMany(this.#store, specs, handleOf);
   }
 
   /**
@@ -175,34 +163,6 @@ export class Broker {
       at,
     });
   }
-
-  async #commitMany(
-    specs: readonly EncodedSpec[],
-    parts: ReturnType<typeof enqueuePart>[],
-    handleOf: HandleMaker,
-  ): Promise<TaskHandle[]> {
-    const { outcomes, error } = await commitBulk(this.#store, parts);
-    const landed: TaskHandle[] = [];
-    const missing: MissingTask[] = [];
-    for (const [index, outcome] of outcomes.entries()) {
-      const id = specs[index]?.spec.id as string;
-      if (outcome.kind === "missing") missing.push({ index, id, applied: outcome.applied });
-      else {
-        const { revision, applied } = outcome.result;
-        landed.push(handleOf({ id, revision, created: applied }));
-      }
-    }
-    if (missing.length === 0) return landed;
-    throw new EnqueuePartialError(landed, missing, error, async () => {
-      const rest = missing.map(({ index }) => index);
-      const handles = await this.#commitMany(
-        rest.map((index) => specs[index] as EncodedSpec),
-        rest.map((index) => parts[index] as (typeof parts)[number]),
-        handleOf,
-      );
-      return merge(outcomes.length, rest, handles, landed);
-    });
-  }
 }
 
 function cursorIn(range: KeyRange, cursor: unknown): string {
@@ -210,21 +170,4 @@ function cursorIn(range: KeyRange, cursor: unknown): string {
   throw new InvalidOptionsError(
     `cursor must be one that a listing of the same queue gave; got ${shown(cursor)}.`,
   );
-}
-
-function merge(
-  length: number,
-  late: readonly number[],
-  lateHandles: readonly TaskHandle[],
-  landed: readonly TaskHandle[],
-): TaskHandle[] {
-  const all: TaskHandle[] = [];
-  const isLate = new Set(late);
-  let nextLate = 0;
-  let nextLanded = 0;
-  for (let index = 0; index < length; index += 1) {
-    const handle = isLate.has(index) ? lateHandles[nextLate++] : landed[nextLanded++];
-    if (handle) all.push(handle);
-  }
-  return all;
 }

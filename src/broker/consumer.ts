@@ -5,6 +5,7 @@
  * taken goes back to its queue when this process dies. When the session is lost, what was taken is
  * lost with it (`TakenTask.lost` aborts) and the next take opens a new one.
  */
+import { setMaxListeners } from "node:events";
 import { hostname } from "node:os";
 import { InvalidOptionsError } from "../base/errors.ts";
 import { createIdSource, type IdSource } from "../base/ids.ts";
@@ -22,7 +23,7 @@ import { clampPercent, progressPart, requireDetail } from "../task/progress.ts";
 import { decodeReady, encodeRecord, type SpecRecord } from "../task/records.ts";
 import { readOr, readTask } from "../task/task-reader.ts";
 import { type FinishFacts, finishPart, type Outcome, releasePart } from "./finish.ts";
-import { commitHeld } from "./hold.ts";
+import { commitHeld, commitUntilKnown } from "./hold.ts";
 import { requirePayload } from "./spec.ts";
 import { takeBatch } from "./take.ts";
 
@@ -64,6 +65,8 @@ export class Consumer {
     this.#world = world;
     this.#resultBytesMax = resultBytesMax;
     this.#nextSequence = createIdSource(world.clock, world.random);
+    // Each write that waits for the store listens; Node would warn of a leak at the eleventh.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /** Takes one waiting task; see `Broker.dequeue`. */
@@ -83,16 +86,21 @@ export class Consumer {
       [{ key, modRevision, record, position }],
       this.#world.clock.now(),
     );
-    const [attempt] = taken.attempts(await this.#store.commit(taken.parts));
-    return attempt && this.#takenTask(attempt, task.spec, session.lost);
+    // A take that landed unheard would be held by nobody for as long as this session lives.
+    const results = await commitUntilKnown(this.#store, taken.parts, this.#world, session.lost);
+    const [attempt] = taken.attempts(results);
+    if (attempt) return this.#takenTask(attempt, task.spec, session.lost);
+    // What stays behind lists too much, which is harmless.
+    this.#store.commit([{ guards: [], writes: [del(handKey(worker, batch))] }]).catch(() => {});
+    return undefined;
   }
 
   /** Ends the session; what is still held goes back to its queue by rescue. */
   async close(): Promise<void> {
     this.#closing.abort();
-    const open = this.#session;
+    const open = await this.#session?.catch(() => undefined);
     this.#session = undefined;
-    if (open) await (await open).session.close();
+    await open?.session.close();
   }
 
   async #open(): Promise<{ session: Session; worker: string }> {

@@ -1,7 +1,16 @@
 import { keyAbsent, type Part, put } from "../store/part.ts";
+import type { Revision } from "../store/store.ts";
 import { readyKey, taskKey } from "../task/keyspace.ts";
 import { positionOf } from "../task/position.ts";
 import { encodeRecord, type ReadyRecord, type SpecRecord } from "../task/records.ts";
+
+/** What became of one enqueue. */
+export interface EnqueueReceipt {
+  readonly id: string;
+  readonly revision: Revision;
+  /** False when a task with this id existed already. */
+  readonly created: boolean;
+}
 
 /** Specs up to this size are copied into the ready index, so that a take needs no read. */
 export const SPEC_COPY_BYTES_MAX = 4_096;

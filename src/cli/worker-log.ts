@@ -10,10 +10,7 @@ import type { Events } from "../base/events.ts";
 import { type Colour, type Output, printable } from "./output.ts";
 
 /** How much is logged, from most to least. */
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
-
-/** One of {@link LOG_LEVELS}. */
-export type LogLevel = (typeof LOG_LEVELS)[number];
+export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 type Said = Exclude<LogLevel, "silent">;
 

@@ -17,8 +17,9 @@
 import type { Worker as Thread } from "node:worker_threads";
 import type { Clock } from "../base/clock.ts";
 import { createDeferred } from "../base/deferred.ts";
+import { publish } from "../base/events.ts";
 import type { LoopWorld } from "../base/loop.ts";
-import { pause, runLoop } from "../base/loop.ts";
+import { pause } from "../base/loop.ts";
 import { startThread } from "../base/thread.ts";
 import type { Lease, Store } from "../store/store.ts";
 import { LeaseLostError, StoreUnavailableError } from "../store/store-errors.ts";
@@ -161,7 +162,10 @@ async function stopThread(thread: Thread, clock: Clock): Promise<void> {
   cancel();
 }
 
-/** Renews until `signal` aborts or the lease is gone. Never rejects. */
+/**
+ * Renews until `signal` aborts or the lease is gone. Never rejects. Pauses, also those after an error,
+ * are parts of the lease's time, so that a short lease survives a short outage.
+ */
 export async function renewLease(
   store: Store,
   lease: Lease,
@@ -169,18 +173,20 @@ export async function renewLease(
   world: LoopWorld,
   signal: AbortSignal,
 ): Promise<void> {
-  await runLoop("lease", world, signal, async () => {
-    while (!signal.aborted && !board.lost) {
-      const sentAt = world.clock.monotonic();
-      try {
-        await store.keepAlive(lease.id);
-        board.answeredAt = sentAt;
-      } catch (error) {
-        if (!(error instanceof LeaseLostError)) throw error;
+  while (!signal.aborted && !board.lost) {
+    const sentAt = world.clock.monotonic();
+    let pauseMs = lease.ttlMs / 3;
+    try {
+      await store.keepAlive(lease.id);
+      board.answeredAt = sentAt;
+    } catch (error) {
+      if (error instanceof LeaseLostError) {
         board.setLost();
         return;
       }
-      await pause(world, lease.ttlMs / 3, signal);
+      pauseMs = lease.ttlMs / 20;
+      if (!signal.aborted) publish("etask:loop:failed", { loop: "lease", error });
     }
-  });
+    await pause(world, pauseMs, signal);
+  }
 }

@@ -14,6 +14,7 @@
  * If the process dies, the lease expires and the key goes. If it dies between grant and put, the
  * lease expires without a key. After `close()` the key is gone at once.
  */
+import { setMaxListeners } from "node:events";
 import type { CancelTimer } from "../base/clock.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { type Guard, keyAbsent, keyCreatedAt, put } from "../store/part.ts";
@@ -58,6 +59,8 @@ export class Session implements AsyncDisposable {
     this.lease = held.lease;
     this.createRevision = held.createRevision;
     this.#keeper = held.keeper;
+    // Every take that waits for the store listens; Node would warn of a leak at the eleventh.
+    setMaxListeners(0, this.#lost.signal);
     this.#check();
   }
 
@@ -71,7 +74,10 @@ export class Session implements AsyncDisposable {
     return keyCreatedAt(this.key, this.createRevision);
   }
 
-  /** Ends the session and deletes its key, if the store can be reached; else the lease expires. */
+  /**
+   * Ends the session and deletes its key, if the store can be reached; else the lease expires. Never
+   * rejects.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#end();
     return this.#closed;
@@ -84,7 +90,7 @@ export class Session implements AsyncDisposable {
   async #end(): Promise<void> {
     this.#cancelCheck();
     await this.#keeper.stop();
-    await this.#store.revoke(this.lease.id);
+    await this.#store.revoke(this.lease.id).catch(() => {});
   }
 
   #check(): void {

@@ -78,8 +78,8 @@ export class Executor {
     return this.#running.size;
   }
 
-  /** Runs one attempt to its end. Never rejects. */
-  async run(attempt: Attempt): Promise<void> {
+  /** Runs one attempt to its end; calls `handlerEnded` before the outcome is recorded. Never rejects. */
+  async run(attempt: Attempt, handlerEnded: () => void): Promise<void> {
     const { store, world, worker } = this.#with;
     const abort = new AttemptAbort();
     const progress = new ProgressReporter(store, world, attempt, () => {
@@ -99,6 +99,7 @@ export class Executor {
     publish("etask:task:taken", { id, name: ready.name, attempt: state.attempt, worker });
     try {
       const outcome = await this.#attempt(running);
+      handlerEnded();
       await this.#record(running, outcome);
     } catch (error) {
       publish("etask:loop:failed", { loop: `task ${id}`, error });

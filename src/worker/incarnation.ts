@@ -97,7 +97,7 @@ export class Incarnation {
       followers: () => [...this.#followed.values()].map(({ follower }) => follower),
       others: () => this.#shards().filter((shard) => !this.#followed.has(nameOf(shard))),
       knows: (entry) => this.#knows(entry),
-      run: (attempt) => this.#executor.run(attempt),
+      run: (attempt, handlerEnded) => this.#executor.run(attempt, handlerEnded),
     });
   }
 

@@ -1,32 +1,54 @@
-/** The places in which tasks run: never more than `capacity` are in use. */
+/**
+ * The places in which handlers run: never more than `capacity` are in use. A task whose handler has
+ * ended leaves its place before its outcome is recorded, so that the next handler need not wait for the
+ * store; but no more than `capacity` outcomes may be under way, so a store that is away stops the taking.
+ */
 export class Slots {
   readonly capacity: number;
   readonly #onFree: () => void;
-  #used = 0;
+  #running = 0;
+  #recording = 0;
 
-  /** `onFree` is called whenever a place becomes free. */
+  /** `onFree` is called whenever there may be a free place. */
   constructor(capacity: number, onFree: () => void) {
     this.capacity = capacity;
     this.#onFree = onFree;
   }
 
+  /** How many tasks may be taken now. */
   get free(): number {
-    return this.capacity - this.#used;
+    const places = this.capacity - this.#running;
+    const tasks = 2 * this.capacity - this.#running - this.#recording;
+    return Math.min(places, tasks);
   }
 
+  /** Handlers that run, or are about to. */
   get used(): number {
-    return this.#used;
+    return this.#running;
   }
 
   /** Occupies `count` places, which must be free. */
   occupy(count: number): void {
     if (count > this.free) throw new RangeError(`${count} slots asked for, ${this.free} are free.`);
-    this.#used += count;
+    this.#running += count;
   }
 
-  /** Frees `count` places. */
+  /** Frees `count` places whose tasks were not taken after all. */
   release(count: number): void {
-    this.#used -= count;
+    this.#running -= count;
+    this.#onFree();
+  }
+
+  /** Frees a place: its handler has ended, its outcome is being recorded. */
+  handlerEnded(): void {
+    this.#running -= 1;
+    this.#recording += 1;
+    this.#onFree();
+  }
+
+  /** Takes note that an outcome is recorded, or given up. */
+  recorded(): void {
+    this.#recording -= 1;
     this.#onFree();
   }
 }

@@ -55,8 +55,8 @@ export interface TakerWorld {
   /** The shards of its queues that it does not prefer now. */
   others(): readonly ShardName[];
   knows(entry: ReadyEntry): boolean;
-  /** Runs a taken task; the slot is freed when the promise resolves. */
-  run(attempt: Attempt): Promise<void>;
+  /** Runs a taken task and records its outcome; says when the handler has ended. Never rejects. */
+  run(attempt: Attempt, handlerEnded: () => void): Promise<void>;
 }
 
 /** See the essay above. */
@@ -158,10 +158,7 @@ export class Taker {
 
   #start(attempt: Attempt): void {
     const { slots, run } = this.#with;
-    run(attempt).finally(() => {
-      slots.release(1);
-      this.ring();
-    });
+    run(attempt, () => slots.handlerEnded()).finally(() => slots.recorded());
   }
 
   async #steal(signal: AbortSignal): Promise<void> {

@@ -39,7 +39,7 @@ export class Program implements AsyncDisposable {
     return this.lines.join("\n");
   }
 
-  /** The first line that matches, as soon as it is there; fails when the program ends without it. */
+  /** The first line that matches, once it is there. Fails when the program ends without it. */
   async line(pattern: RegExp): Promise<RegExpExecArray> {
     const found = createDeferred<RegExpExecArray>();
     const look = (line: string) => {

@@ -5,7 +5,9 @@ import { loadTasks } from "../app-module.ts";
 import { durationArgument, wholeNumber } from "../arguments.ts";
 import { type Cli, type GlobalOptions, storeUrlOf } from "../cli.ts";
 import { catchStopSignals } from "../stop-signal.ts";
-import { LOG_LEVELS, type LogLevel } from "../worker-log.ts";
+import type { LogLevel } from "../worker-log.ts";
+
+const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
 
 interface Options extends GlobalOptions {
   readonly app: string;
@@ -47,12 +49,10 @@ export function addWorker(program: Command, cli: Cli): void {
 }
 
 async function runWorker(cli: Cli, options: Options): Promise<void> {
-  const { createWorkerLog, logEvents } = await import("../worker-log.ts");
   const store = storeUrlOf(cli, options);
   const workerOptions = workerOptionsOf(options);
   const tasks = await loadTasks(options.app);
-  const log = createWorkerLog(cli.output, options.logLevel);
-  const stopLogging = logEvents(log);
+  const { log, stopLogging } = await startLog(cli, options.logLevel);
   using stop = catchStopSignals(cli.clock);
   try {
     await using app = await createApp({ store, tasks });
@@ -65,6 +65,13 @@ async function runWorker(cli: Cli, options: Options): Promise<void> {
   } finally {
     stopLogging();
   }
+}
+
+/** Loaded only here: no other command needs a logger. */
+async function startLog({ output }: Cli, level: LogLevel) {
+  const { createWorkerLog, logEvents } = await import("../worker-log.ts");
+  const log = createWorkerLog(output, level);
+  return { log, stopLogging: logEvents(log) };
 }
 
 function workerOptionsOf({ concurrency, queue, leaseTtl, drain }: Options): WorkerOptions {

@@ -1,4 +1,4 @@
-import type { EtcdEndpointStatus } from "../../store/etcd/index.ts";
+import type { EtcdEndpointStatus, EtcdStore } from "../../store/etcd/index.ts";
 import type { EtcdLocation } from "../../store/store-url.ts";
 import { error, type Finding, ok, some, warning } from "./finding.ts";
 
@@ -9,9 +9,14 @@ const LOOSE_BYTES_MIN = 256 * 1024 ** 2;
 
 /** Asks every server of the cluster about itself. */
 export async function checkEtcd(location: EtcdLocation): Promise<Finding[]> {
-  const { openEtcdStore } = await import("../../store/etcd/index.ts");
-  await using store = await openEtcdStore(location);
+  await using store = await openDriver(location);
   return etcdFindings(await store.status());
+}
+
+/** Loaded only when it is asked for, as it brings gRPC. */
+async function openDriver(location: EtcdLocation): Promise<EtcdStore> {
+  const { openEtcdStore } = await import("../../store/etcd/index.ts");
+  return openEtcdStore(location);
 }
 
 /** What is to be said of a cluster whose servers say this of themselves. */

@@ -9,7 +9,7 @@ import {
   decodeAuthenticateResponse,
   encodeAuthenticateRequest,
 } from "./proto/generated/etcd.ts";
-import { isTimeout, judge, storeError, type Verdict } from "./status.ts";
+import { isTimeout, judge, storeError, type Verdict, wantsToken } from "./status.ts";
 import { type Headers, RpcError } from "./transport.ts";
 
 const PAUSE_FIRST_MS = 25;
@@ -122,7 +122,7 @@ export class Caller {
         // The rest of a budget may be too short for any server.
         if (isTimeout(error) && timeoutMs >= tryMs) endpoint.renew(call.purpose, transport);
         const failure = () => this.#failure(call, endpoint, verdict, error, tries);
-        if (wantsToken(verdict) && this.#options.credentials && !renewed) {
+        if (wantsToken(verdict.kind) && this.#options.credentials && !renewed) {
           renewed = true;
           await this.renewToken(headers);
           continue;
@@ -203,13 +203,6 @@ export interface Call<Answer> {
   readonly repeatable: boolean;
   /** The lease that it is about, for the error's text. */
   readonly lease?: string | undefined;
-}
-
-/**
- * Also when the server knows no user at all: users may have been turned on since the token was due.
- */
-function wantsToken({ kind }: Verdict): boolean {
-  return kind === "token" || kind === "user-missing";
 }
 
 function mayRepeat({ repeatable }: Call<unknown>, { kind, applied }: Verdict): boolean {

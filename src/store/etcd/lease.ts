@@ -12,7 +12,7 @@ import {
   encodeLeaseKeepAliveRequest,
   type LeaseKeepAliveResponse,
 } from "./proto/generated/etcd.ts";
-import { isTimeout, judge, silence, storeError } from "./status.ts";
+import { isTimeout, judge, silence, storeError, wantsToken } from "./status.ts";
 import { type Duplex, type Headers, RpcError, type Transport } from "./transport.ts";
 
 const PAUSE_FIRST_MS = 25;
@@ -61,7 +61,7 @@ export class LeaseKeeper {
       } catch (error) {
         if (!(error instanceof RpcError)) throw error;
         const verdict = judge(error);
-        if (verdict.kind === "token" && !renewed) {
+        if (wantsToken(verdict.kind) && !renewed) {
           renewed = true;
           await this.#caller.renewToken(stream.headers);
           continue;

@@ -8,7 +8,7 @@ import { HistoryLostError, StoreClosedError, type StoreError } from "../store-er
 import type { Caller } from "./caller.ts";
 import type { EndpointPool } from "./endpoints.ts";
 import { isEmptyRange } from "./kv.ts";
-import { judge, judgeCancelReason, storeError, type VerdictKind } from "./status.ts";
+import { judge, judgeCancelReason, storeError, type VerdictKind, wantsToken } from "./status.ts";
 import type { Headers, RpcError } from "./transport.ts";
 import {
   type WatchEnd,
@@ -167,7 +167,7 @@ export class WatchHub implements SubscriptionOwner {
       return;
     }
     const kind = judgeCancelReason(reason);
-    if (isToken(kind) && this.#options.canRenew && !watch.renewed) {
+    if (wantsToken(kind) && this.#options.canRenew && !watch.renewed) {
       watch.renewed = true;
       this.#renewAndReopen();
     } else if (kind !== "unavailable") {
@@ -180,10 +180,10 @@ export class WatchHub implements SubscriptionOwner {
   #onStreamClosed(error: RpcError): void {
     const { kind } = judge(error);
     const waiting = [...this.#watches];
-    if (isToken(kind) && this.#options.canRenew && waiting.some(({ renewed }) => !renewed)) {
+    if (wantsToken(kind) && this.#options.canRenew && waiting.some(({ renewed }) => !renewed)) {
       for (const watch of waiting) watch.renewed = true;
       this.#renewAndReopen();
-    } else if (isToken(kind) || kind === "denied" || kind === "refused") {
+    } else if (wantsToken(kind) || kind === "denied" || kind === "refused") {
       for (const watch of waiting) watch.fail(this.#error(kind, error.text));
     } else {
       this.#reopenAfterPause(error.text);
@@ -243,8 +243,4 @@ export interface WatchHubOptions {
   readonly canRenew: boolean;
   /** The revision that the cluster has agreed on, found by a read of `key`. */
   readonly currentRevision: (key: string) => Promise<Revision>;
-}
-
-function isToken(kind: VerdictKind): boolean {
-  return kind === "token" || kind === "user-missing";
 }
