@@ -108,6 +108,7 @@ export class App implements AsyncDisposable {
     if (this.registry.names.length === 0) {
       throw new InvalidOptionsError("A worker needs tasks: list them in createApp({ tasks }).");
     }
+    if (this.#closed) throw new InvalidOptionsError("The app is closed; create the worker before.");
     const parts = {
       store: this.store,
       world: this.#world,

@@ -3,9 +3,9 @@
  *
  * Any number of promoters may run: each promotion is guarded by the due entry and the state as they
  * were read, so one of them wins and the others do nothing. Due entries are ordered by time, so a scan
- * names only what is due by now. What a due entry says is in its key; entries that are not ours go, or
- * they would stand before all others for ever. Between scans the promoter sleeps until the next entry it knows of is
- * due, at most {@link SCAN_MS}.
+ * names only what is due by now. What an entry says is in its key; keys that are not ours are passed
+ * over. Between scans the promoter sleeps until the next entry it knows of is due, at most
+ * {@link SCAN_MS}.
  *
  * Never early: "now" is this process's wall clock. If the process dies, another promoter goes on; if
  * none runs, entries wait.
@@ -14,8 +14,10 @@ import { type LoopWorld, pause } from "../base/loop.ts";
 import { commitBulk } from "../broker/bulk.ts";
 import { dropDuePart, promotePart } from "../broker/promote.ts";
 import type { Part } from "../store/part.ts";
+import { afterKey } from "../store/range.ts";
 import type { Entry, Store } from "../store/store.ts";
 import { dueRange, dueTime, idOfDueKey, laterDueRange } from "../task/keyspace.ts";
+import { isId } from "../task/names.ts";
 import { readTask } from "../task/task-reader.ts";
 
 const SCAN_MS = 500;
@@ -29,22 +31,37 @@ export async function runPromoter(
 ): Promise<void> {
   while (!signal.aborted) {
     const now = world.clock.now();
-    const { entries, more } = await store.range(dueRange(now), { limit: BATCH_MAX });
-    if (entries.length > 0) await promote(store, entries, now);
-    if (!more) await pause(world, await sleepMs(store, world, now), signal);
+    await promoteDue(store, now, signal);
+    await pause(world, await sleepMs(store, world, now), signal);
+  }
+}
+
+async function promoteDue(store: Store, now: number, signal: AbortSignal): Promise<void> {
+  const { end } = dueRange(now);
+  let { start } = dueRange(now);
+  for (let more = true; more && !signal.aborted; ) {
+    const page = await store.range({ start, end }, { limit: BATCH_MAX });
+    await promote(store, page.entries, now);
+    const last = page.entries.at(-1);
+    more = page.more && last !== undefined;
+    if (last) start = afterKey(last.key);
   }
 }
 
 async function promote(store: Store, entries: readonly Entry[], now: number): Promise<void> {
-  const parts = await Promise.all(entries.map((due) => partOf(store, due, now)));
+  const parts = await Promise.all(
+    entries.flatMap((due) => {
+      const id = idOfDueKey(due.key);
+      return isId(id) ? [partOf(store, due, id, now)] : [];
+    }),
+  );
   // In as many commits as it takes: what a task failed of before may be large.
   const { error } = await commitBulk(store, parts);
   if (error !== undefined) throw error;
 }
 
-async function partOf(store: Store, due: Entry, now: number): Promise<Part> {
-  const id = idOfDueKey(due.key);
-  const task = id === undefined ? undefined : await readTask(store, id);
+async function partOf(store: Store, due: Entry, id: string, now: number): Promise<Part> {
+  const task = await readTask(store, id);
   const { state } = task ?? {};
   if (!task || state?.state !== "scheduled" || state.dueAt !== dueTime(due.key)) {
     return dropDuePart(due);

@@ -3,7 +3,7 @@ import { createIdSource, type IdSource } from "../base/ids.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { requireInteger, requireKnownKeys, shown } from "../base/options.ts";
 import { afterKey, inRange, type KeyRange } from "../store/range.ts";
-import type { Revision, Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import { changeTask, removeTask } from "../task/change.ts";
 import type { EnqueueRequest } from "../task/enqueuer.ts";
 import { TaskRunningError } from "../task/failure.ts";

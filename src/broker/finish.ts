@@ -4,6 +4,7 @@ import { type Attempt, attemptHolds } from "../task/attempt.ts";
 import type { TaskFailure } from "../task/failure.ts";
 import { dueKey, expireKey, type ReadyPosition, readyKey, taskKey } from "../task/keyspace.ts";
 import {
+  type DueRecord,
   encodeRecord,
   type RetentionRecord,
   type SpecRecord,
@@ -100,7 +101,7 @@ function later(attempt: Attempt, error: TaskFailure, dueAt: number, facts: Finis
   };
   const { id, name } = attempt.ready;
   return withState(attempt, state, [
-    put(dueKey(dueAt, id), encodeRecord({ id, name })),
+    put(dueKey(dueAt, id), encodeRecord({ id, name } satisfies DueRecord)),
     ...facts.also,
   ]);
 }

@@ -26,7 +26,9 @@ export interface QueueView {
   readonly oldestAt: Date | undefined;
   /** Tasks taken from this queue that are being run. */
   readonly running: number;
-  /** Whether `running` counts all; false when there was too much to look at, then it is at least so. */
+  /**
+   * Whether `running` counts all; false when there was too much to look at, then it is at least so.
+   */
   readonly runningExact: boolean;
   /** Live workers that take from it. */
   readonly workers: number;
@@ -90,7 +92,9 @@ function oldestOfShards(store: Store, queue: string): Promise<number[]>[] {
   );
 }
 
-/** The time of the first task of each priority: within one priority, key order is the order of age. */
+/**
+ * The time of the first task of each priority: within one priority, key order is the order of age.
+ */
 async function oldestOfLevels(store: Store, shard: string): Promise<number[]> {
   const end = prefixEnd(shard);
   let start = shard;

@@ -93,7 +93,9 @@ test("scan: an empty shard is known after one look at each priority", async () =
 });
 
 test("scan: 5,000 keys of one minute are read in few steps", async () => {
-  const keys = keysAt(Array.from({ length: 5_000 }, (_, ms) => ({ priority: 5, ms: NOW + ms * 12 })));
+  const keys = keysAt(
+    Array.from({ length: 5_000 }, (_, ms) => ({ priority: 5, ms: NOW + ms * 12 })),
+  );
   const { readAll, ranges } = await setup(keys);
   const { found } = await readAll(200);
   expect(found).toEqual(keys);

@@ -157,7 +157,7 @@ test("running: says so when there is more to look at than it may", async () => {
   expect(complete).toBe(false);
 });
 
-test("workers: come in the order in which they registered, with all that is known of them", async () => {
+test("workers: come in the order of registration, with all that is known of them", async () => {
   const { store, clock, register } = setup();
   await register("zz");
   await clock.advance(5_000);

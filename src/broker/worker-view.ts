@@ -5,7 +5,9 @@ import { decodeWorker, type WorkerRecord } from "../task/records.ts";
 import { readOr } from "../task/task-reader.ts";
 import { listRunning, type RunningList } from "./running-view.ts";
 
-/** A live worker. One that takes single tasks by `Broker.dequeue` has concurrency 0 and no queues. */
+/**
+ * A live worker. One that takes single tasks by `Broker.dequeue` has concurrency 0 and no queues.
+ */
 export interface WorkerView {
   /** Random, and new after each loss of its lease. */
   readonly id: string;
@@ -19,7 +21,9 @@ export interface WorkerView {
   readonly concurrency: number;
   /** Tasks that it runs now. */
   readonly running: number;
-  /** Whether `running` counts all; false when there was too much to look at, then it is at least so. */
+  /**
+   * Whether `running` counts all; false when there was too much to look at, then it is at least so.
+   */
   readonly runningExact: boolean;
   /** By its own clock. */
   readonly startedAt: Date;

@@ -1,9 +1,9 @@
 /**
  * Finds the tasks of an app module.
  *
- * An app module is an ES module that exports its tasks, each by itself (by name or as the default) or
- * in lists. Whatever else it exports is left alone. TypeScript is compiled while it is loaded, without
- * checking its types, so that the same file works on every Node that etask runs on.
+ * An app module is an ES module that exports its tasks, each by itself (by name or as the default)
+ * or in lists. Whatever else it exports is left alone. TypeScript is compiled while it is loaded,
+ * without checking its types, so that the same file works on every Node that etask runs on.
  */
 import { existsSync } from "node:fs";
 import { extname, resolve } from "node:path";
@@ -17,8 +17,8 @@ const TYPESCRIPT = [".ts", ".mts", ".cts", ".tsx"];
 /**
  * The tasks that a module exports, each once.
  *
- * @throws InvalidOptionsError (`INVALID_OPTIONS`) when there is no such module, it cannot be loaded, or
- *   exports no task.
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) when there is no such module, it cannot be
+ *   loaded, or exports no task.
  */
 export async function loadTasks(file: string): Promise<readonly RegisteredTask[]> {
   const path = resolve(file);
@@ -26,12 +26,10 @@ export async function loadTasks(file: string): Promise<readonly RegisteredTask[]
   const exported = await importModule(path);
   const tasks = new Set(Object.entries(exported).flatMap(([name, value]) => tasksIn(name, value)));
   if (tasks.size > 0) return [...tasks];
-  const names = Object.keys(exported);
+  const names = Object.keys(exported).slice(0, 20).join(", ") || "nothing";
   throw new InvalidOptionsError(
-    `The app module ${path} exports no task. Export what defineTask(...) returns, or instances of ` +
-      `classes that extend BaseTask, each by itself or in lists; it exports ${
-        names.length === 0 ? "nothing" : names.slice(0, 20).join(", ")
-      }.`,
+    `The app module ${path} exports no task. Export what defineTask(...) returns, or instances ` +
+      `of classes that extend BaseTask, each by itself or in lists; it exports ${names}.`,
   );
 }
 
@@ -50,8 +48,8 @@ async function importModule(path: string): Promise<Record<string, unknown>> {
 }
 
 /**
- * For the whole process, not for the module alone, as `tsImport` would: then the module gets our own
- * copy of etask, and what handlers may load later is compiled, too.
+ * For the whole process, not for the module alone, as `tsImport` would: then the module gets our
+ * own copy of etask, and what handlers may load later is compiled, too.
  */
 async function compileTypeScript(): Promise<void> {
   const [esm, cjs] = await Promise.all([import("tsx/esm/api"), import("tsx/cjs/api")]);

@@ -6,7 +6,9 @@ import { shown } from "../base/options.ts";
 const INPUT_BYTES_MAX = 4 * 1_048_576;
 const HEADER = /^([^=]+)=(.*)$/s;
 
-/** @throws InvalidOptionsError (`INVALID_OPTIONS`) unless the text is a whole number, not negative. */
+/**
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) unless the text is a whole number, not negative.
+ */
 export function wholeNumber(option: string, text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new InvalidOptionsError(`${option} must be a whole number; got ${shown(text)}.`);
@@ -38,8 +40,8 @@ export function headersOf(
 }
 
 /**
- * Reads a task's input: JSON itself, `@file`, or `-` for what comes from `stdin`. Without, there is no
- * input.
+ * Reads a task's input: JSON itself, `@file`, or `-` for what comes from `stdin`. Without, there
+ * is no input.
  *
  * @throws InvalidOptionsError (`INVALID_OPTIONS`) when there is no such file, or no JSON in it.
  */

@@ -25,11 +25,11 @@ const STYLES = {
 } as const;
 
 /**
- * Everything that the commands say. What was asked for goes to stdout, as text or as one JSON value a
- * line; remarks and errors go to stderr, in the same form.
+ * Everything that the commands say. What was asked for goes to stdout, as text or as one JSON value
+ * a line; remarks and errors go to stderr, in the same form.
  *
- * Text from tasks is shown without control characters, so that it cannot steer the terminal. Colours
- * appear on a terminal only, and not with `NO_COLOR` (https://no-color.org).
+ * Text from tasks is shown without control characters, so that it cannot steer the terminal.
+ * Colours appear on a terminal only, and not with `NO_COLOR` (https://no-color.org).
  */
 export class Output {
   readonly #world: OutputWorld;

@@ -38,7 +38,8 @@ function createProgram(cli: Cli): Command {
     .version(VERSION, "--version", "show the version")
     .option(
       "--store <url>",
-      "embedded:DIRECTORY or etcd://HOST:PORT/NAMESPACE (default: ETASK_STORE, else embedded:./.etask)",
+      "embedded:DIRECTORY or etcd://HOST:PORT/NAMESPACE " +
+        "(default: ETASK_STORE, else embedded:./.etask)",
     )
     .option("--json", "say everything in JSON, one value a line")
     .helpOption("--help", "show this help")

@@ -13,8 +13,8 @@ export interface StopSignal extends Disposable {
 }
 
 /**
- * Signals closer together than this are one: `timeout`, `npx` and others pass on to us what the whole
- * process group was sent already.
+ * Signals closer together than this are one: `timeout`, `npx` and others pass on to us what the
+ * whole process group was sent already.
  */
 const TOGETHER_MS = 500;
 

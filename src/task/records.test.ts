@@ -2,7 +2,6 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { RecordMalformedError } from "../base/errors.ts";
 import {
-  decodeDue,
   decodeHand,
   decodeMeta,
   decodeProgress,
@@ -40,7 +39,6 @@ const decoders = {
   ready: decodeReady,
   state: decodeState,
   progress: decodeProgress,
-  due: decodeDue,
   hand: decodeHand,
   worker: decodeWorker,
   meta: decodeMeta,
@@ -69,7 +67,6 @@ const samples: Record<Kind, object> = {
     expireAt: 2,
   },
   progress: { percent: 12.5, detail: { disk: 1 }, attempt: 1, at: 3 },
-  due: { id: "a", name: "t" },
   hand: { queues: { default: ["a", "b"] } },
   worker,
   meta: { schema: 1, createdAt: 5 },
@@ -190,7 +187,6 @@ const malformed: readonly [Kind, string, object][] = [
   ["state", "with a nameless error", { ...state, error: { message: "no" } }],
   ["progress", "with a text as percent", { percent: "5", attempt: 1, at: 1 }],
   ["progress", "without attempt", { percent: 5, at: 1 }],
-  ["due", "whose id is no id", { id: "#", name: "t" }],
   ["hand", "with a list of ids", { queues: ["a"] }],
   ["hand", "with a number among its ids", { queues: { q: ["a", 1] } }],
   ["worker", "without queues", { ...worker, queues: null }],

@@ -90,7 +90,7 @@ export interface ProgressRecord {
   readonly at: number;
 }
 
-/** `due/…`: which task becomes ready. */
+/** `due/…`: which task becomes ready, for people to read; the key says it all. */
 export interface DueRecord {
   readonly id: string;
   readonly name: string;
@@ -172,12 +172,6 @@ export function decodeProgress(bytes: Uint8Array): ProgressRecord {
   const record = decodeObject(bytes);
   for (const member of ["percent", "attempt", "at"]) number(record, member);
   return record as unknown as ProgressRecord;
-}
-
-/** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a due entry. */
-export function decodeDue(bytes: Uint8Array): DueRecord {
-  const record = decodeObject(bytes);
-  return { id: idOf(record), name: text(record, "name") };
 }
 
 /** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a hand entry. */

@@ -8,8 +8,10 @@
  * happens; whoever has the task now records its outcome.
  *
  * An aborted attempt (`abortAll`) is given back with the attempt not counted as soon as its handler
- * ends; `releaseAll` gives back without waiting for handlers. A handler that goes on after that is
- * ignored but keeps its slot until it ends, so that no more handlers run than were asked for.
+ * ends; an attempt that comes after that, from a take that was under way, is given back without being
+ * started. `releaseAll` gives back without waiting for handlers, and waits for outcomes that are being
+ * recorded. A handler that goes on after that is ignored but keeps its slot until it ends, so that no
+ * more handlers run than were asked for.
  *
  * If the process dies at any step before the commit, the lease expires and a rescuer puts the task
  * back; if it dies after the commit, the outcome stands.
@@ -23,7 +25,8 @@ import type { LoopWorld } from "../base/loop.ts";
 import { type FinishFacts, finishPart, type Outcome, releasePart } from "../broker/finish.ts";
 import { commitHeld } from "../broker/hold.ts";
 import { requirePayload } from "../broker/spec.ts";
-import type { Part, Write } from "../store/part.ts";
+import { untilAnswered } from "../coordination/until-answered.ts";
+import type { Write } from "../store/part.ts";
 import type { Store } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
 import type { TaskContext } from "../task/context.ts";
@@ -58,8 +61,8 @@ interface Running {
   readonly progress: ProgressReporter;
   spec: SpecRecord | undefined;
   task: RegisteredTask | undefined;
-  /** The outcome or release is decided; nothing else may be recorded. */
-  closed: boolean;
+  /** Once the outcome or release is decided: whether it landed. Nothing else may be recorded. */
+  recorded: Promise<boolean> | undefined;
 }
 
 /** See the essay above. */
@@ -67,6 +70,8 @@ export class Executor {
   readonly #with: ExecutorWorld;
   readonly #nextSequence: IdSource;
   readonly #running = new Set<Running>();
+  /** Once set, nothing is started any more. */
+  #ended: AbortReason | undefined;
 
   constructor(world: ExecutorWorld) {
     this.#with = world;
@@ -92,13 +97,14 @@ export class Executor {
       progress,
       spec: attempt.ready.spec,
       task: this.#with.registry.find(attempt.ready.name),
-      closed: false,
+      recorded: undefined,
     };
     this.#running.add(running);
+    if (this.#ended) abort.abort(this.#ended);
     const { id, state, ready } = attempt;
     publish("etask:task:taken", { id, name: ready.name, attempt: state.attempt, worker });
     try {
-      const outcome = await this.#attempt(running);
+      const outcome = abort.aborted ? "release" : await this.#attempt(running);
       handlerEnded();
       await this.#record(running, outcome);
     } catch (error) {
@@ -108,24 +114,24 @@ export class Executor {
     }
   }
 
-  /** Tells all running handlers to stop, and why. */
+  /** Tells all handlers to stop, and why. From now on none is started. */
   abortAll(reason: AbortReason): void {
+    this.#ended ??= reason;
     for (const { abort } of this.#running) abort.abort(reason);
   }
 
-  /** Gives all running tasks back without waiting for their handlers. Returns how many were. */
+  /**
+   * Gives all running tasks back without waiting for their handlers, but for outcomes that are decided.
+   * Returns how many were given back.
+   */
   async releaseAll(): Promise<number> {
     const released = [...this.#running].map(async (running) => {
-      if (running.closed) return 0;
-      return (await this.#record(running, "release")) ? 1 : 0;
+      const decided = running.recorded !== undefined;
+      const landed = await (running.recorded ?? this.#record(running, "release"));
+      return landed && !decided ? 1 : 0;
     });
-    const counts = await Promise.all(released);
-    return counts.reduce<number>((sum, count) => sum + count, 0);
-  }
-
-  /** Gives an attempt back that was taken but is not to be started. */
-  async giveBack(attempt: Attempt): Promise<void> {
-    await this.#commit(attempt, releasePart(attempt, this.#facts(attempt, {}, [])));
+    const counts = await Promise.allSettled(released);
+    return counts.reduce((sum, count) => sum + (count.status === "fulfilled" ? count.value : 0), 0);
   }
 
   /** From spec to outcome: everything a handler can do wrong ends here as data. */
@@ -156,7 +162,9 @@ export class Executor {
   async #spec(running: Running): Promise<SpecRecord> {
     const { id } = running.attempt;
     if (!running.spec) {
-      const entry = await this.#with.store.get(taskKey(id, "spec"));
+      const { store, world, giveUp } = this.#with;
+      const read = () => store.get(taskKey(id, "spec"));
+      const entry = await untilAnswered(read, world, giveUp);
       running.spec = entry && readOr(entry, decodeSpec);
     }
     if (running.spec?.id === id) return running.spec;
@@ -180,23 +188,21 @@ export class Executor {
     };
   }
 
-  async #record(running: Running, outcome: Outcome | "release"): Promise<boolean> {
-    if (running.closed) return false;
-    running.closed = true;
+  #record(running: Running, outcome: Outcome | "release"): Promise<boolean> {
+    running.recorded ??= this.#commit(running, outcome);
+    return running.recorded;
+  }
+
+  async #commit(running: Running, outcome: Outcome | "release"): Promise<boolean> {
+    const { store, world, giveUp, hands } = this.#with;
     const { attempt } = running;
     const facts = this.#facts(attempt, running, running.progress.close());
     const part =
       outcome === "release" ? releasePart(attempt, facts) : finishPart(attempt, outcome, facts);
-    const held = await this.#commit(attempt, part);
-    if (held) this.#finished(attempt, outcome);
-    return held;
-  }
-
-  async #commit(attempt: Attempt, part: Part): Promise<boolean> {
-    const { store, world, giveUp, hands } = this.#with;
     const held = (await commitHeld(store, part, world, giveUp)) !== undefined;
-    if (!held) this.#stale(attempt, "outcome");
-    const rest = hands.ended(attempt.state.hand as number);
+    if (held) this.#finished(attempt, outcome);
+    else this.#stale(attempt, "outcome");
+    const rest = hands.ended(attempt.state.hand as number, held);
     // Nothing depends on it: an entry that stays behind is forgotten by the next rescuer.
     if (rest.length > 0) store.commit(rest).catch(() => {});
     return held;
@@ -204,7 +210,7 @@ export class Executor {
 
   #facts(
     attempt: Attempt,
-    { spec, task }: Partial<Pick<Running, "spec" | "task">>,
+    { spec, task }: Pick<Running, "spec" | "task">,
     also: readonly Write[],
   ): FinishFacts {
     return {

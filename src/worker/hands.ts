@@ -39,14 +39,14 @@ export class Hands {
     return [del(handKey(this.#worker, batch))];
   }
 
-  /** Notes that an outcome landed or was refused; returns what is left to commit. */
-  ended(batch: number): readonly Part[] {
+  /** Notes that an outcome was `recorded`, or else refused; returns what is left to commit. */
+  ended(batch: number, recorded: boolean): readonly Part[] {
     const open = this.#open.get(batch);
     if (!open) return [];
     open.left -= 1;
     if (open.left > 0) return [];
     this.#open.delete(batch);
-    return open.going ? [] : [this.#forget(batch)];
+    return open.going && recorded ? [] : [this.#forget(batch)];
   }
 
   #forget(batch: number): Part {

@@ -10,6 +10,7 @@
  * rest to stop and give them back; end the loops; end the session, which lets other workers see at
  * once that this one is gone. Dying at any step is the case that the rescuer is for.
  */
+import { setMaxListeners } from "node:events";
 import { hostname } from "node:os";
 import { publish } from "../base/events.ts";
 import { type LoopWorld, pause, runLoop } from "../base/loop.ts";
@@ -73,6 +74,9 @@ export class Incarnation {
     this.#with = world;
     this.#session = session;
     const hands = new Hands(worker);
+    const giveUp = AbortSignal.any([world.giveUp, this.#giveUp.signal]);
+    // Every outcome that waits for the store listens; Node would warn of a leak at the eleventh.
+    setMaxListeners(0, giveUp);
     this.#executor = new Executor({
       store,
       world: world.world,
@@ -80,7 +84,7 @@ export class Incarnation {
       hands,
       worker,
       resultBytesMax,
-      giveUp: AbortSignal.any([world.giveUp, this.#giveUp.signal]),
+      giveUp,
     });
     this.#roster = new Roster(worker, {
       changed: () => this.#assign(),
@@ -95,7 +99,7 @@ export class Incarnation {
       slots,
       hands,
       followers: () => [...this.#followed.values()].map(({ follower }) => follower),
-      others: () => this.#shards().filter((shard) => !this.#followed.has(nameOf(shard))),
+      others: () => this.#others(),
       knows: (entry) => this.#knows(entry),
       run: (attempt, handlerEnded) => this.#executor.run(attempt, handlerEnded),
     });
@@ -150,7 +154,7 @@ export class Incarnation {
     // The store may be away for good: then the lease gives the tasks back.
     const cancel = world.clock.after(options.leaseTtlMs, () => this.#giveUp.abort());
     this.#executor.abortAll("shutdown");
-    const released = await this.#executor.releaseAll().catch(() => 0);
+    const released = await this.#executor.releaseAll();
     cancel();
     return released;
   }
@@ -192,6 +196,12 @@ export class Incarnation {
     ]);
     const done = runLoop(`shard ${queue}/${shard}`, world, ends, (signal) => follower.run(signal));
     return { queue, shard, follower, stop, done };
+  }
+
+  /** Before the other workers are known, no shard is theirs to steal from. */
+  #others(): ShardName[] {
+    if (!this.#roster.known) return [];
+    return this.#shards().filter((shard) => !this.#followed.has(nameOf(shard)));
   }
 
   #shards(): ShardName[] {

@@ -72,6 +72,13 @@ export class ProgressReporter {
     return [progressWrite(this.#attempt.id, latest)];
   }
 
+  /** The attempt is over; whatever would be written now would be refused too. */
+  #lose(): void {
+    this.#closed = true;
+    this.#cancelTimer?.();
+    this.#onStale();
+  }
+
   async #write(): Promise<void> {
     const report = this.#latest;
     if (report === undefined || report === this.#confirmed || this.#closed) return;
@@ -83,7 +90,7 @@ export class ProgressReporter {
     try {
       const [result] = await this.#store.commit([progressPart(this.#attempt, report)]);
       if (result?.applied) this.#confirmed = report;
-      else if (!this.#closed) this.#onStale();
+      else if (!this.#closed) this.#lose();
     } catch {
       // The store is away: the report stays unconfirmed and is written after the next period.
     }

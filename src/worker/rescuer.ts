@@ -20,7 +20,7 @@ import type { Part } from "../store/part.ts";
 import { prefixEnd } from "../store/range.ts";
 import type { Entry, Store } from "../store/store.ts";
 import { DEFAULT_RETENTION } from "../task/enqueue-options.ts";
-import { handRange, taskKey, workerOfHandKey } from "../task/keyspace.ts";
+import { handRange, taskKey, workerKey, workerOfHandKey } from "../task/keyspace.ts";
 import { decodeHand, decodeSpec, decodeState } from "../task/records.ts";
 import { readOr } from "../task/task-reader.ts";
 import type { Roster } from "./roster.ts";
@@ -96,6 +96,8 @@ export class Rescuer {
   }
 
   async #rescue(worker: string, signal: AbortSignal): Promise<void> {
+    // The roster may not know it yet, or cannot read its record; nothing of it could be rescued.
+    if (await this.#store.get(workerKey(worker))) return;
     const { start, end } = handRange(worker);
     for (let from = start; !signal.aborted; ) {
       const page = await this.#store.range({ start: from, end }, { limit: HANDS_AT_ONCE });

@@ -2,8 +2,9 @@
  * Who works: a live view of the keys under `worker/`.
  *
  * From it follows which shards a worker prefers, by rendezvous hashing: every worker that takes from a
- * queue is weighed against the shard, the heaviest one prefers it. So a worker that comes or goes
- * moves only its own shards. A preference is no ownership: while the views of two workers differ, both
+ * queue and knows the same kinds of tasks is weighed against the shard, the heaviest one prefers it. So
+ * a worker that comes or goes moves only its own shards, and no kind is left to workers that do not
+ * know it: those that know other kinds divide the shards among themselves once more. A preference is no ownership: while the views of two workers differ, both
  * or neither may prefer a shard, and nothing worse happens than a lost race or a later steal.
  */
 import { type FollowerSink, follow } from "../coordination/follower.ts";
@@ -24,7 +25,8 @@ export interface RosterEvents {
 export class Roster implements FollowerSink {
   readonly #self: string;
   readonly #events: RosterEvents;
-  readonly #workers = new Map<string, WorkerRecord>();
+  readonly #workers = new Map<string, Rostered>();
+  #known = false;
 
   constructor(self: string, events: RosterEvents) {
     this.#self = self;
@@ -36,6 +38,11 @@ export class Roster implements FollowerSink {
     return follow(store, WORKERS_RANGE, this, signal);
   }
 
+  /** Whether the workers were read at least once. */
+  get known(): boolean {
+    return this.#known;
+  }
+
   /** Whether the worker is alive as far as is known. */
   has(worker: string): boolean {
     return this.#workers.has(worker);
@@ -43,18 +50,23 @@ export class Roster implements FollowerSink {
 
   /** Whether this worker is the one to take from the shard first. */
   prefersShard(queue: string, shard: number): boolean {
-    return this.#heaviest(`${queue}/${shard}`, (record) => record.queues.includes(queue));
+    const kinds = this.#workers.get(this.#self)?.kindsText;
+    const alike = (other: Rostered) => kinds === undefined || other.kindsText === kinds;
+    return this.#heaviest(`${queue}/${shard}`, (other) => {
+      return other.record.queues.includes(queue) && alike(other);
+    });
   }
 
   /** Whether this worker is the one to rescue what `vanished` left. */
   prefersRescue(vanished: string): boolean {
-    return this.#heaviest(vanished, (record) => record.concurrency > 0);
+    return this.#heaviest(vanished, ({ record }) => record.concurrency > 0);
   }
 
   reset(entries: readonly Entry[]): void {
     const before = [...this.#workers.keys()];
     this.#workers.clear();
     for (const entry of entries) this.#add(entry);
+    this.#known = true;
     for (const worker of before) if (!this.#workers.has(worker)) this.#events.vanished(worker);
     this.#events.changed();
   }
@@ -71,14 +83,16 @@ export class Roster implements FollowerSink {
 
   #add(entry: Entry): void {
     const record = readOr(entry, decodeWorker);
-    if (record) this.#workers.set(workerOfKey(entry.key), record);
+    if (!record) return;
+    const kindsText = [...record.kinds].sort().join(" ");
+    this.#workers.set(workerOfKey(entry.key), { record, kindsText });
   }
 
-  #heaviest(subject: string, takesPart: (record: WorkerRecord) => boolean): boolean {
+  #heaviest(subject: string, takesPart: (worker: Rostered) => boolean): boolean {
     let best = this.#self;
     let bestWeight = hash(`${this.#self}/${subject}`);
-    for (const [worker, record] of this.#workers) {
-      if (worker === this.#self || !takesPart(record)) continue;
+    for (const [worker, rostered] of this.#workers) {
+      if (worker === this.#self || !takesPart(rostered)) continue;
       const weight = hash(`${worker}/${subject}`);
       if (weight > bestWeight || (weight === bestWeight && worker > best)) {
         best = worker;
@@ -87,4 +101,10 @@ export class Roster implements FollowerSink {
     }
     return best === this.#self;
   }
+}
+
+interface Rostered {
+  readonly record: WorkerRecord;
+  /** Equal for workers that know the same kinds. */
+  readonly kindsText: string;
 }

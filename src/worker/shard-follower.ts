@@ -120,8 +120,11 @@ export class ShardFollower {
     const page = await this.#scan.next(horizon, this.#with.capacity - this.window.size);
     // What was read joins on to nothing when the window began anew or had to forget its end.
     if (this.#round === round && this.window.horizon === horizon) {
-      const beyond = this.#putBeyond ?? page.horizon;
-      this.window.extend(beyond < page.horizon ? beyond : page.horizon);
+      let seenBefore = page.horizon;
+      if (this.#putBeyond !== undefined && this.#putBeyond < seenBefore) {
+        seenBefore = this.#putBeyond;
+      }
+      this.window.extend(seenBefore);
       for (const entry of page.entries) this.#insert(entry);
     }
     this.#with.changed();

@@ -2,27 +2,32 @@
  * Takes tasks, as many as there are free slots, and hands them to the executor.
  *
  * What to take comes from the windows of the shards that this worker prefers, merged into one order:
- * priority first, then age. So one worker alone sees strict priority and order of enqueueing. Takes are
- * committed in batches, a few under way at once; slots are occupied before a take is sent and freed
- * for each task that somebody else got.
+ * priority first, then age. Nothing is taken that something in a part of a shard not yet read might go
+ * before. So one worker alone sees strict priority and order of enqueueing. Takes are committed in
+ * batches, a few under way at once; slots are occupied before a take is sent and freed for each task
+ * that somebody else got.
  *
  * When all its windows are empty and slots are free, the worker looks at one other shard of its
- * queues, chosen at random, and takes a few from its head: a steal. Steals come at a pace that slows
- * down from {@link STEAL_MS_MIN} to {@link STEAL_MS_MAX} while they find nothing, so idle workers are
- * quiet.
+ * queues, chosen at random, and takes a few from its head: a steal. A steal that finds only what this
+ * worker cannot run goes on from there the next time. Steals come at a pace that slows down from
+ * {@link STEAL_MS_MIN} to {@link STEAL_MS_MAX} while they find nothing, so idle workers are quiet.
  *
  * A take is guarded by the worker's session, so after the session is lost nothing more is taken. A take
  * whose answer was lost is sent again until the answer is known, or until the session is lost: then
  * whatever was taken after all is found under `hand/` by a rescuer, as it is when the process dies
- * between the commit and the first call of a handler.
+ * between the commit and the first call of a handler. A take that fails for another reason is put back
+ * into the windows, after a pause.
  */
-import type { LoopWorld } from "../base/loop.ts";
+import type { CancelTimer } from "../base/clock.ts";
+import { publish } from "../base/events.ts";
+import { type LoopWorld, pause } from "../base/loop.ts";
 import { Wakeup } from "../base/wakeup.ts";
 import { commitUntilKnown } from "../broker/hold.ts";
 import { readReady } from "../broker/read-ready.ts";
+import type { ReadyWindow } from "../broker/ready-window.ts";
 import { type ReadyEntry, takeBatch } from "../broker/take.ts";
 import type { Session } from "../coordination/session.ts";
-import { prefixRange } from "../store/range.ts";
+import { afterKey, prefixRange } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
 import { readyOrder, shardPrefix } from "../task/keyspace.ts";
@@ -35,6 +40,8 @@ const TAKES_IN_FLIGHT = 3;
 const STEAL_MS_MIN = 100;
 const STEAL_MS_MAX = 2_000;
 const STEAL_MAX = 8;
+const STEAL_READS = 64;
+const FAILED_PAUSE_MS = 1_000;
 
 /** A shard of one of the worker's queues. */
 export interface ShardName {
@@ -64,8 +71,11 @@ export class Taker {
   readonly #with: TakerWorld;
   readonly #wakeup = new Wakeup();
   readonly #takes = new Set<Promise<void>>();
+  /** Where the next steal from a shard begins, when the last one found only what others can run. */
+  readonly #stealFrom = new Map<string, string>();
   #stealMs = STEAL_MS_MIN;
   #stealAt = 0;
+  #cancelRing: CancelTimer = () => {};
 
   constructor(world: TakerWorld) {
     this.#with = world;
@@ -85,6 +95,7 @@ export class Taker {
         await this.#wakeup.wait(signal);
       }
     } finally {
+      this.#cancelRing();
       await Promise.all(this.#takes);
     }
   }
@@ -98,43 +109,41 @@ export class Taker {
     while (this.#takes.size < TAKES_IN_FLIGHT) {
       const entries = this.#pick(Math.min(this.#with.slots.free, BATCH_MAX));
       if (entries.length === 0) break;
-      this.#take(entries);
+      this.#take(entries, signal);
     }
     if (this.#with.slots.free > 0 && this.#takes.size === 0) await this.#steal(signal);
   }
 
   /** The first entries of all windows in taking order, taken out of them. */
   #pick(count: number): Picked[] {
-    const picked: Picked[] = [];
     const windows = [...this.#with.followers()].map((follower) => follower.window);
-    while (picked.length < count) {
-      let best: (typeof windows)[number] | undefined;
-      let bestOrder = "";
-      for (const window of windows) {
-        if (!window.head) continue;
-        const order = readyOrder(window.head.key);
-        if (best === undefined || order < bestOrder) {
-          best = window;
-          bestOrder = order;
-        }
+    const picked = new Map<string, Picked>();
+    while (picked.size < count) {
+      const window = firstInOrder(windows);
+      const entry = window?.takeHead();
+      if (!window || !entry) break;
+      const putBack = () => window.putBack(entry);
+      // A task that was moved may be seen at both places for a moment; one commit takes it once.
+      if (picked.has(entry.record.id)) {
+        putBack();
+        break;
       }
-      const entry = best?.takeHead();
-      if (!best || !entry) break;
-      const window = best;
-      picked.push({ entry, putBack: () => window.putBack(entry) });
+      picked.set(entry.record.id, { entry, putBack });
     }
-    return picked;
+    return [...picked.values()];
   }
 
-  #take(picked: readonly Picked[]): void {
-    const { slots } = this.#with;
+  #take(picked: readonly Picked[], signal: AbortSignal): void {
+    const { slots, world } = this.#with;
     slots.occupy(picked.length);
     const take = this.#commit(picked.map(({ entry }) => entry))
       .then((attempts) => {
         slots.release(picked.length - attempts.length);
         for (const attempt of attempts) this.#start(attempt);
       })
-      .catch(() => {
+      .catch(async (error: unknown) => {
+        publish("etask:loop:failed", { loop: "taker", error });
+        await pause(world, FAILED_PAUSE_MS, signal);
         for (const { putBack } of picked) putBack();
         slots.release(picked.length);
       })
@@ -162,7 +171,7 @@ export class Taker {
   }
 
   async #steal(signal: AbortSignal): Promise<void> {
-    const { store, world, slots, knows } = this.#with;
+    const { world, slots } = this.#with;
     const others = this.#with.others();
     const waitMs = this.#stealAt - world.clock.monotonic();
     if (others.length === 0) return;
@@ -173,14 +182,10 @@ export class Taker {
     const start = Math.floor(world.random.next() * others.length);
     let found = 0;
     for (let index = 0; index < others.length && found === 0 && !signal.aborted; index += 1) {
-      const { queue, shard } = others[(start + index) % others.length] as ShardName;
-      const limit = Math.min(slots.free, STEAL_MAX);
-      if (limit === 0) break;
-      const page = await store.range(prefixRange(shardPrefix(queue, shard)), { limit });
-      const entries = page.entries.map(readReady).filter((entry) => entry !== undefined);
-      const mine = entries.filter(knows).slice(0, slots.free);
+      const shard = others[(start + index) % others.length] as ShardName;
+      const mine = (await this.#stealable(shard)).slice(0, Math.min(slots.free, STEAL_MAX));
       found = mine.length;
-      if (found > 0) this.#take(mine.map((entry) => ({ entry, putBack: () => {} })));
+      if (found > 0) this.#take(mine, signal);
     }
     this.#stealMs = found > 0 ? STEAL_MS_MIN : Math.min(STEAL_MS_MAX, this.#stealMs * 1.5);
     const jittered = this.#stealMs * (0.5 + world.random.next());
@@ -188,9 +193,49 @@ export class Taker {
     this.#ringAfter(jittered);
   }
 
-  #ringAfter(ms: number): void {
-    this.#with.world.clock.after(ms, () => this.ring());
+  /** What this worker can run of the next entries of a shard that it does not follow. */
+  async #stealable({ queue, shard }: ShardName): Promise<Picked[]> {
+    const prefix = shardPrefix(queue, shard);
+    const { start: first, end } = prefixRange(prefix);
+    const start = this.#stealFrom.get(prefix) ?? first;
+    const { entries, more } = await this.#with.store.range({ start, end }, { limit: STEAL_READS });
+    const mine = new Map<string, Picked>();
+    for (const entry of entries) {
+      const ready = readReady(entry);
+      if (!ready || !this.#with.knows(ready)) continue;
+      mine.set(ready.record.id, { entry: ready, putBack: () => {} });
+    }
+    const last = entries.at(-1);
+    if (mine.size === 0 && more && last) this.#stealFrom.set(prefix, afterKey(last.key));
+    else this.#stealFrom.delete(prefix);
+    return [...mine.values()];
   }
+
+  /** One timer at a time: each that fires may ask for the next. */
+  #ringAfter(ms: number): void {
+    this.#cancelRing();
+    this.#cancelRing = this.#with.world.clock.after(ms, () => this.ring());
+  }
+}
+
+/** The window with the first entry in taking order, if that is known to be the first one. */
+function firstInOrder(windows: readonly ReadyWindow[]): ReadyWindow | undefined {
+  let best: ReadyWindow | undefined;
+  let bestOrder: string | undefined;
+  let knownBefore: string | undefined;
+  for (const window of windows) {
+    const order = window.head && readyOrder(window.head.key);
+    if (order !== undefined && (bestOrder === undefined || order < bestOrder)) {
+      best = window;
+      bestOrder = order;
+    }
+    const known = window.knownBefore;
+    if (known !== undefined && (knownBefore === undefined || known < knownBefore)) {
+      knownBefore = known;
+    }
+  }
+  if (bestOrder === undefined) return undefined;
+  return knownBefore === undefined || bestOrder < knownBefore ? best : undefined;
 }
 
 interface Picked {

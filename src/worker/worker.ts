@@ -1,3 +1,4 @@
+import { InvalidOptionsError } from "../base/errors.ts";
 import { type LoopWorld, runLoop } from "../base/loop.ts";
 import { requireKnownKeys } from "../base/options.ts";
 import type { Store } from "../store/store.ts";
@@ -50,10 +51,20 @@ export class Worker implements AsyncDisposable {
   /**
    * Registers the worker and begins to take tasks. Resolves when it is registered. Idempotent.
    *
-   * @throws StoreError when the store cannot be reached; later outages are survived.
+   * @throws StoreError when the store cannot be reached, and may be called again; later outages are
+   *   survived.
+   * @throws InvalidOptionsError (`INVALID_OPTIONS`) after `stop()`.
    */
   start(): Promise<void> {
-    this.#started ??= this.#begin();
+    if (this.#stop.signal.aborted && !this.#started) {
+      return Promise.reject(
+        new InvalidOptionsError("A stopped worker cannot be started; make one."),
+      );
+    }
+    this.#started ??= this.#begin().catch((error: unknown) => {
+      this.#started = undefined;
+      throw error;
+    });
     return this.#started;
   }
 
@@ -77,7 +88,7 @@ export class Worker implements AsyncDisposable {
     options.signal?.addEventListener("abort", onSignal, { once: true });
     if (options.signal?.aborted) onSignal();
     try {
-      await this.start();
+      if (!this.#stop.signal.aborted) await this.start();
       await this.#lives;
       await this.stop();
     } finally {

@@ -48,7 +48,9 @@ export interface Running {
   readonly pid: number;
   readonly child: ChildProcess;
   readonly ended: Promise<Ended>;
-  /** The first line, of all that were and will be written, in which `fits` sees what it looks for. */
+  /**
+   * The first line, of all that were and will be written, in which `fits` sees what it looks for.
+   */
   line(stream: "stdout" | "stderr", fits: (line: string) => boolean): Promise<string>;
   signal(name: NodeJS.Signals): void;
 }

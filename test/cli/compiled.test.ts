@@ -2,15 +2,19 @@ import ts from "typescript";
 import { expect, test } from "vitest";
 import { ROOT, readSources } from "../tidy/sources.ts";
 
-// TypeScript 6.0 forgets to rewrite `import("./x.ts")` in a function that has a `using` declaration.
-// From the sources everything works then; the compiled program does not find its own files.
+// TypeScript 6.0 forgets to rewrite `import("./x.ts")` in a function that has a `using`
+// declaration. From the sources everything works then; the compiled program does not find
+// its own files.
 test("compiled: no import names a source file", () => {
   const config = ts.readConfigFile(`${ROOT}/tsconfig.json`, ts.sys.readFile);
   const { options } = ts.parseJsonConfigFileContent(config.config, ts.sys, ROOT);
   const wrong = readSources("src")
     .filter((source) => !source.test && source.path.endsWith(".ts"))
-    .flatMap(({ path, lines }) => {
-      const compiled = ts.transpileModule(lines.join("\n"), {
+    .map(({ path, lines }) => ({ path, text: lines.join("\n") }))
+    // Compiling takes a while, and only a dynamic import can go wrong.
+    .filter(({ text }) => text.includes("import("))
+    .flatMap(({ path, text }) => {
+      const compiled = ts.transpileModule(text, {
         compilerOptions: options,
         fileName: `${ROOT}/${path}`,
       });

@@ -60,7 +60,7 @@ test("enqueue: an id that exists is said to, and no second task is made", async 
   ]);
 });
 
-test("enqueue: with an app, an input that does not fit and an unknown name are refused", async () => {
+test("enqueue: with an app, an unfit input and an unknown name are refused", async () => {
   await using place = await makePlace();
   const unfit = await place.etask("enqueue", "math.sum", "--app", APP, "--input", '["one"]');
   expect({ code: unfit.code, stdout: unfit.stdout }).toEqual({ code: 2, stdout: "" });
@@ -92,7 +92,7 @@ test("enqueue --wait: a result is printed after the id", async () => {
   expect((await worker.ended).code).toBe(0);
 });
 
-test("enqueue --wait: a failure is code 1, told on stderr without what would steer a terminal", async () => {
+test("enqueue --wait: a failure is code 1, and its message cannot steer the terminal", async () => {
   await using place = await makePlace();
   place.start("worker", "--app", APP);
   const args = ["enqueue", "test.fail", "--wait"];

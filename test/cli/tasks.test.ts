@@ -37,7 +37,7 @@ test("tasks list: an aligned table without colours, and one JSON value a line", 
   });
 });
 
-test("tasks list: says how to get the next page, which goes on where the first one ended", async () => {
+test("tasks list: says how to get the next page, which goes on after the first", async () => {
   await using place = await makePlace();
   await enqueueIn(place, "a", "b", "c");
   const first = await place.etask("tasks", "list", "--limit", "2", "--json");
@@ -75,7 +75,7 @@ test("tasks remove: removes what it can, and is code 1 when something was not th
   expect((await place.within((app) => app.backend.list())).tasks).toEqual([]);
 });
 
-test("tasks watch: shows changes in order until SIGINT, and goes on after what was seen", async () => {
+test("tasks watch: shows changes in order until SIGINT, and goes on after them", async () => {
   await using place = await makePlace();
   await enqueueIn(place, "before");
   const watch = place.start("tasks", "watch", "--prefix", "node-7/", "--json");

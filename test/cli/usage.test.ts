@@ -61,7 +61,7 @@ for (const command of COMMANDS) {
   });
 }
 
-test("help: without a command it goes to stderr, and the exit code says that nothing was done", async () => {
+test("help: without a command it goes to stderr, and the code is 2", async () => {
   const { code, stdout, stderr } = await within();
   expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
   expect(stderr).toMatch(/^Usage: etask /);

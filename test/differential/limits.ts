@@ -10,8 +10,8 @@ export const TEST_MS_MAX = 300_000;
 const SEQUENCE_MS_MAX = 15_000;
 
 /**
- * Has fast-check tell what it found, with its seed, before the test's limit ends everything: a watch
- * that never delivers fails its sequence, and the search for a shorter one stops.
+ * Has fast-check tell what it found, with its seed, before the test's limit ends everything: a
+ * watch that never delivers fails its sequence, and the search for a shorter one stops.
  */
 export function underLimits(numRuns: number): fc.Parameters<unknown> {
   const whole = fc.interruptAfterTimeLimit(TEST_MS_MAX * 0.8, { failOnInterrupt: true });

@@ -1,14 +1,14 @@
 /**
  * What the store proves about the clocks of its hosts.
  *
- * Nobody asks a host for its time. But a worker writes its clock into what it commits, and revisions
- * say in which order that was. So two things can be said, and no more:
+ * Nobody asks a host for its time. But a worker writes its clock into what it commits, and
+ * revisions say in which order that was. So two things can be said, and no more:
  *
  * - What was committed before now was written before now. A time in it that lies in this machine's
  *   future proves that the writer's clock is ahead of this machine's, by at least the difference.
- * - Of two workers, the one that registered later should not carry the earlier time. Each reads its clock
- *   shortly before its registration, but a store that is away can hold a registration up; so only
- *   differences larger than such a delay count.
+ * - Of two workers, the one that registered later should not carry the earlier time. Each reads its
+ *   clock shortly before its registration, but a store that is away can hold a registration up; so
+ *   only differences larger than such a delay count.
  *
  * A clock that is behind, and a small difference, go unseen.
  */
@@ -34,12 +34,8 @@ export function clockFindings(
   const hosts = new Set(workers.map(({ host }) => host));
   const findings = [...aheadFindings(workers, running, now), ...orderFindings(workers)];
   if (findings.length > 0) return findings;
-  return [
-    ok(
-      "clocks",
-      `no skew to be seen between this machine and ${counted(hosts.size, "host")} with live workers`,
-    ),
-  ];
+  const others = counted(hosts.size, "host");
+  return [ok("clocks", `no skew to be seen between this machine and ${others} with live workers`)];
 }
 
 function aheadFindings(
@@ -58,8 +54,8 @@ function aheadFindings(
   return [...latest].flatMap(([host, time]) => {
     const aheadMs = time - now;
     if (aheadMs < AHEAD_MS_MIN) return [];
-    const message = `the clock of ${host} is ahead of this machine's by at least ${seconds(aheadMs)}`;
-    return [warning("clocks", message, ADVICE)];
+    const by = `by at least ${seconds(aheadMs)}`;
+    return [warning("clocks", `the clock of ${host} is ahead of this machine's ${by}`, ADVICE)];
   });
 }
 

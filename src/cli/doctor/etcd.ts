@@ -39,12 +39,13 @@ type Answered = Extract<EtcdEndpointStatus, { readonly error?: undefined }>;
 
 function serverFindings(server: Answered): Finding[] {
   const { endpoint, version, leader, hasLeader, learner, alarms, errors } = server;
+  const { dbSizeBytes, dbSizeInUseBytes } = server;
   if (!hasLeader) {
     const advice = "A majority of the members must run and reach one another.";
     return [error("etcd", `${endpoint} knows no leader: nothing can be written.`, advice)];
   }
   const role = leader ? "leader" : learner ? "learner" : "follower";
-  const size = `${megabytes(server.dbSizeBytes)} on disk, ${megabytes(server.dbSizeInUseBytes)} in use`;
+  const size = `${megabytes(dbSizeBytes)} on disk, ${megabytes(dbSizeInUseBytes)} in use`;
   const unexplained = alarms.some((alarm) => alarm !== "NONE") ? [] : errors;
   return [
     ok("etcd", `${endpoint} runs ${version}, ${role}, ${size}`),
@@ -67,8 +68,8 @@ function spaceFindings({ endpoint, alarms, dbSizeBytes, dbSizeInUseBytes }: Answ
     findings.push(error("etcd", `${endpoint} has the alarm NOSPACE: it takes no tasks.`, advice));
   } else if (dbSizeBytes > QUOTA_SHARE * QUOTA_DEFAULT_BYTES) {
     const advice =
-      "Unless --quota-backend-bytes says otherwise, etcd stops taking writes at 2 GiB: raise it, or " +
-      "compact and defragment.";
+      "Unless --quota-backend-bytes says otherwise, etcd stops taking writes at 2 GiB: raise it, " +
+      "or compact and defragment.";
     findings.push(warning("etcd", `${endpoint} has ${megabytes(dbSizeBytes)} on disk.`, advice));
   }
   if (dbSizeBytes > LOOSE_BYTES_MIN && dbSizeInUseBytes < dbSizeBytes / 2) {

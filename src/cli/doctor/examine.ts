@@ -16,8 +16,8 @@ import { checkKinds, checkRunning, queueFindings } from "./work.ts";
 const FREE_BYTES_MIN = 256 * 1024 ** 2;
 
 /**
- * Looks at a store from all sides; each finding comes as soon as it is known. Everything is bounded: on a
- * large store it looks at a part and says so.
+ * Looks at a store from all sides; each finding comes as soon as it is known. Everything is
+ * bounded: on a large store it looks at a part and says so.
  *
  * @throws SchemaVersionError (`SCHEMA_VERSION`) and StoreError when there is no more to see.
  */

@@ -11,8 +11,8 @@ const LEASE_MS = 10_000;
 const SLOW_MS = 100;
 
 /**
- * Measures guarded writes and reads. What it writes is on a lease, which is given up at the end, and
- * expires if this process dies before.
+ * Measures guarded writes and reads. What it writes is on a lease, which is given up at the end,
+ * and expires if this process dies before.
  */
 export async function probeStore(
   store: Store,

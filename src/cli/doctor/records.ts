@@ -39,6 +39,6 @@ export function recordFindings({ met }: RecordListener, tasks: number): Finding 
   return warning(
     "records",
     `damaged, or not etask's: ${some([...met.keys()])} (${first})`,
-    "They are left alone and hurt no other task. Delete the keys when you know that nobody needs them.",
+    "They are left alone and hurt no other task. Delete the keys when nobody needs them.",
   );
 }

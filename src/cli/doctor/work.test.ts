@@ -89,7 +89,7 @@ test("doctor: a kind that no worker of the queue knows is an error", async () =>
   ]);
 });
 
-test("doctor: a task under a worker that is gone is an error when nobody can put it back", async () => {
+test("doctor: a task under a worker that is gone is an error when nobody is left", async () => {
   const { store, register, unregister, run, look } = setup();
   await register("w1", ["default"], []);
   await register("w2", ["default"], []);

@@ -57,7 +57,9 @@ export async function checkKinds(
   const scope = worked.some(({ waiting }) => waiting > WAITING_LOOKS_MAX)
     ? ` (the first ${WAITING_LOOKS_MAX} of each queue were looked at)`
     : "";
-  if (unknown.length === 0) return [ok("kinds", `every waiting task has a worker${scope}`)];
+  if (unknown.length === 0) {
+    return [ok("kinds", `no kind waits that the workers of its queue do not know${scope}`)];
+  }
   return [
     error(
       "kinds",
@@ -86,9 +88,9 @@ async function unknownIn(
 }
 
 /**
- * Whether every running task has a live worker. `workers` must have been read after `running`: a worker
- * that is missing then is gone. What looks left behind is read again, because it may just have been put
- * back.
+ * Whether every running task has a live worker. `workers` must have been read after `running`: a
+ * worker that is missing then is gone. What looks left behind is read again, because it may just
+ * have been put back.
  */
 export async function checkRunning(
   store: Store,
@@ -103,14 +105,12 @@ export async function checkRunning(
     return same && state.state === "running" ? [id] : [];
   });
   const left = looked.flat();
-  const runningText =
-    running.length === 0
-      ? "no running tasks"
-      : `${counted(running.length, "running task")}, each with a live worker`;
   if (left.length === 0) {
-    return [ok("running", runningText)];
+    const each = running.length === 0 ? "" : ", each with a live worker";
+    return [ok("running", `${counted(running.length, "running task")}${each}`)];
   }
-  const message = `${counted(left.length, "task")} left behind by workers that are gone: ${some(left)}`;
+  const count = counted(left.length, "task");
+  const message = `${count} left behind by workers that are gone: ${some(left)}`;
   return workers.some(({ concurrency }) => concurrency > 0)
     ? [warning("running", message, "A live worker puts them back within seconds.")]
     : [error("running", message, "Start a worker: it puts them back.")];
