@@ -8,6 +8,7 @@ import { Beat } from "./beat/beat.ts";
 import { Broker } from "./broker/broker.ts";
 import { openStore } from "./store/open-store.ts";
 import type { Store } from "./store/store.ts";
+import { parseStoreUrl, StoreUrlError } from "./store/store-url.ts";
 import type { DelayOptions } from "./task/enqueue-options.ts";
 import { resolveDelayOptions } from "./task/enqueue-options.ts";
 import type { EnqueueRequest, Enqueuer } from "./task/enqueuer.ts";
@@ -158,7 +159,7 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
     1,
     PAYLOAD_BYTES_LIMIT,
   );
-  const given = requireStore(options.store ?? (process.env.ETASK_STORE || DEFAULT_STORE));
+  const given = requireStore(options.store ?? storeOfEnvironment());
   const ownsStore = typeof given === "string";
   const store = ownsStore ? await openStore(given, { clock, random }) : given;
   try {
@@ -168,6 +169,17 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
     throw error;
   }
   return new App(store, registry, { clock, random, payloadBytesMax, ownsStore });
+}
+
+function storeOfEnvironment(): string {
+  const url = process.env.ETASK_STORE || DEFAULT_STORE;
+  try {
+    parseStoreUrl(url);
+    return url;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new StoreUrlError(`In the environment variable ETASK_STORE: ${reason}`, { cause: error });
+  }
 }
 
 function requireStore(store: unknown): string | Store {

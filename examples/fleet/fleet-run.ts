@@ -2,8 +2,8 @@
  * One run of the demo, from starting the processes to the summary.
  *
  * Everything that is shown comes from one watch of the store, begun before the first task is there.
- * The run ends when the watch has shown the end of every task and the producer has its results; when
- * a process ends that should not have; or when it is interrupted.
+ * The run ends when the watch has shown the end of every task and the producer has its results;
+ * when a process ends that should not have; or when it is interrupted.
  */
 import type { App } from "etask";
 import { allTasks, fileFindings, recordFindings } from "./check.ts";

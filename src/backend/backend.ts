@@ -125,7 +125,9 @@ export class Backend {
       if (!task) throw new TaskNotFoundError(id);
       const { state, stateRevision, progressRevision } = task;
       if (stateRevision !== attempt.fence || state?.state !== "running") throw stale(id);
-      const next = progressAfter(task.progress, update, state.attempt);
+      // What was reported before this attempt was taken is another attempt's.
+      const own = progressRevision > attempt.fence ? task.progress : undefined;
+      const next = progressAfter(own, update, state.attempt);
       if (!next) return;
       const part = progressPart(attempt, { ...next, at: this.#world.clock.now() });
       const unchanged = keyUnchanged(taskKey(id, "progress"), progressRevision);
@@ -159,11 +161,10 @@ function prefixOf(prefix: unknown): string {
 
 /** What an attempt's progress becomes; `undefined` when that is what it is already. */
 function progressAfter(
-  before: ProgressRecord | undefined,
+  own: ProgressRecord | undefined,
   { percent, advance, detail }: ProgressUpdate,
   attempt: number,
 ): Omit<ProgressRecord, "at"> | undefined {
-  const own = before?.attempt === attempt ? before : undefined;
   const base = percent ?? own?.percent ?? 0;
   const next = clampPercent(base + (advance ?? 0));
   const asked = percent !== undefined || advance !== undefined;

@@ -1,4 +1,5 @@
 import { InvalidOptionsError } from "./errors.ts";
+import { shown } from "./options.ts";
 
 /** Milliseconds, or a number with a unit: `"250ms"`, `"30s"`, `"5m"`, `"2h"`, `"7d"`. */
 export type Duration = number | string;
@@ -19,12 +20,10 @@ const PATTERN = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/;
  */
 export function durationMs(option: string, given: Duration, min: number, max: number): number {
   const match = typeof given === "string" ? PATTERN.exec(given.trim()) : undefined;
-  const ms = match ? Number(match[1]) * (UNIT_MS[match[2] as string] as number) : Number(given);
-  const valid =
-    (match || typeof given === "number") && Number.isFinite(ms) && ms >= min && ms <= max;
-  if (valid) return Math.round(ms);
+  const ms = match ? Number(match[1]) * (UNIT_MS[match[2] as string] as number) : given;
+  if (typeof ms === "number" && ms >= min && ms <= max) return Math.round(ms);
   throw new InvalidOptionsError(
     `${option} must be a duration between ${min} ms and ${max} ms, as a number of milliseconds or ` +
-      `text such as "250ms", "30s", "5m", "2h" or "7d"; got ${JSON.stringify(given) ?? String(given)}.`,
+      `text such as "250ms", "30s", "5m", "2h" or "7d"; got ${shown(given)}.`,
   );
 }

@@ -1,9 +1,9 @@
 import type { Clock } from "../base/clock.ts";
-import { EtaskError } from "../base/errors.ts";
+import { EtaskError, RecordMalformedError } from "../base/errors.ts";
 import { keyAbsent, put } from "../store/part.ts";
-import type { Store } from "../store/store.ts";
+import type { Entry, Store } from "../store/store.ts";
 import { META_KEY } from "./keyspace.ts";
-import { decodeMeta, encodeRecord } from "./records.ts";
+import { decodeMeta, encodeRecord, type MetaRecord } from "./records.ts";
 
 /** The version of the layout that this package reads and writes. */
 export const SCHEMA_VERSION = 1;
@@ -22,12 +22,25 @@ export class SchemaVersionError extends EtaskError {
 export async function ensureSchema(store: Store, clock: Clock): Promise<void> {
   const entry = (await store.get(META_KEY)) ?? (await createMeta(store, clock));
   if (!entry) return;
-  const { schema } = decodeMeta(entry.value);
+  const { schema } = readMeta(entry);
   if (schema === SCHEMA_VERSION) return;
   throw new SchemaVersionError(
     `The store has layout version ${schema}; this etask reads version ${SCHEMA_VERSION}. ` +
       "Upgrade etask, or use another namespace or directory.",
   );
+}
+
+function readMeta(entry: Entry): MetaRecord {
+  try {
+    return decodeMeta(entry.value);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new RecordMalformedError(
+      `The record ${META_KEY} is damaged or none of etask's: ${reason} Nothing was changed. Use another ` +
+        "namespace or directory, or restore this one from a backup.",
+      { cause: error },
+    );
+  }
 }
 
 /** Creates the record; returns the one that somebody else created first, if so. */

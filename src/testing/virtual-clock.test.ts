@@ -77,4 +77,12 @@ describe("virtual clock", () => {
     await first;
     assert.equal(clock.monotonic(), 10);
   });
+
+  test("wall time is told in whole milliseconds, however fine the timers are", async () => {
+    const clock = createVirtualClock(1_000);
+    await clock.advance(0.7);
+    assert.deepEqual([clock.now(), clock.monotonic()], [1_000, 0.7]);
+    await clock.advance(0.7);
+    assert.equal(clock.now(), 1_001);
+  });
 });

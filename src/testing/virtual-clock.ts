@@ -27,8 +27,9 @@ export class VirtualClock implements Clock {
     this.#startedAt = now;
   }
 
+  /** Whole milliseconds, as real clocks tell it. */
   now(): number {
-    return this.#startedAt + this.#elapsedMs;
+    return Math.floor(this.#startedAt + this.#elapsedMs);
   }
 
   monotonic(): number {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { startEtcd } from "../support/etcd-server.ts";
-import { isAlive, Program } from "./program.ts";
+import { isAlive, openFolder, Program } from "./program.ts";
 
 const TIMEOUT_MS = 240_000;
 const DEMO = ["--import", "tsx", "examples/fleet/demo.ts"];
@@ -78,7 +78,9 @@ test(
 test(
   "demo: when it is killed itself, its processes end too",
   async () => {
-    await using demo = new Program(DEMO);
+    // It cannot remove its folder any more: that lies in one of ours.
+    await using folder = await openFolder();
+    await using demo = new Program(DEMO, { TMPDIR: folder.path });
     const pids = await workerPids(demo);
     demo.signal("SIGKILL");
     expect(await demo.ended).toBe("SIGKILL");

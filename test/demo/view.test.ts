@@ -38,7 +38,7 @@ function change(state: TaskState, rest: Partial<TaskView> = {}, id = ID): TaskCh
     revision: 1,
     ...rest,
   };
-  return { revision: 1, id, kind: "state", task };
+  return { revision: 1, resumeAfter: 1, id, kind: "state", task };
 }
 
 function progressed(percent: number, step: string): TaskChange {

@@ -233,16 +233,18 @@ describe("durations", () => {
     {},
     [],
     true,
+    5n,
+    Symbol("s"),
     Number.NaN,
   ];
 
-  test.each([...malformed, -1, "0ms", 0, "31d", Number.POSITIVE_INFINITY])(
+  test.each([...malformed, -1, "0ms", 0, "25d", Number.POSITIVE_INFINITY])(
     "a wait of %o is refused",
     async (value) => {
       await using app = await setup();
       const handle = await echo.delay(1);
       const timeout = unchecked(value);
-      const words = ["timeout must be a duration between 1 ms and 2592000000 ms", "got "];
+      const words = ["timeout must be a duration between 1 ms and 2073600000 ms", "got "];
       await expectInvalid(app, () => handle.result({ timeout }), ...words);
       await expectInvalid(app, () => handle.settle({ timeout }), ...words);
     },

@@ -2,6 +2,7 @@ import {
   accessSync,
   closeSync,
   constants,
+  existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
@@ -58,7 +59,7 @@ export function openDirectory(directory: string, random: Random): Tables {
 /** Whether it made the directory or its first file, which must outlive a power failure then. */
 function prepareDirectory(directory: string): boolean {
   return refusing(directory, () => {
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    makeDirectory(directory);
     const files = readdirSync(directory);
     const ours = [DATA_FILE, LOCK_FILE, NOTICE_FILE];
     const foreign = files.find((file) => !ours.includes(file));
@@ -74,6 +75,20 @@ function prepareDirectory(directory: string): boolean {
     }
     return !files.includes(DATA_FILE);
   });
+}
+
+/**
+ * Makes a directory and those above it. Node's own way never returns where the system makes none, as
+ * under `/proc`.
+ */
+function makeDirectory(directory: string): void {
+  const above = dirname(directory);
+  if (above !== directory && !existsSync(above)) makeDirectory(above);
+  try {
+    mkdirSync(directory, { mode: 0o700 });
+  } catch (error) {
+    if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) throw error;
+  }
 }
 
 /** LMDB's own directory of tables tells whether the file is ours, before anything is written. */
