@@ -120,11 +120,7 @@ export class ShardFollower {
     const page = await this.#scan.next(horizon, this.#with.capacity - this.window.size);
     // What was read joins on to nothing when the window began anew or had to forget its end.
     if (this.#round === round && this.window.horizon === horizon) {
-      let seenBefore = page.horizon;
-      if (this.#putBeyond !== undefined && this.#putBeyond < seenBefore) {
-        seenBefore = this.#putBeyond;
-      }
-      this.window.extend(seenBefore);
+      this.window.extend(firstOf(page.horizon, this.#putBeyond));
       for (const entry of page.entries) this.#insert(entry);
     }
     this.#with.changed();
@@ -147,4 +143,8 @@ export class ShardFollower {
   #noteBeyond(key: string): void {
     if (this.#putBeyond === undefined || key < this.#putBeyond) this.#putBeyond = key;
   }
+}
+
+function firstOf(key: string, other: string | undefined): string {
+  return other !== undefined && other < key ? other : key;
 }
