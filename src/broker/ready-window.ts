@@ -20,6 +20,8 @@ export class ReadyWindow {
   readonly #capacity: number;
   #entries: ReadyEntry[] = [];
   #horizon: string;
+  readonly #headOrder = new LastOrder();
+  readonly #horizonOrder = new LastOrder();
   /** What was taken lately, so that an event from before the take does not bring it back. */
   readonly #taken = new Map<string, Revision>();
 
@@ -47,12 +49,18 @@ export class ReadyWindow {
    * In taking order, everything before this is known; `undefined` when all is. See `readyOrder`.
    */
   get knownBefore(): string | undefined {
-    return this.complete ? undefined : readyOrder(this.#horizon);
+    return this.complete ? undefined : this.#horizonOrder.of(this.#horizon);
   }
 
   /** The first entry in taking order. */
   get head(): ReadyEntry | undefined {
     return this.#entries[0];
+  }
+
+  /** The place of {@link head} in taking order; see `readyOrder`. */
+  get headOrder(): string | undefined {
+    const { head } = this;
+    return head && this.#headOrder.of(head.key);
   }
 
   /** Starts over: the next scan begins at the shard's start. What was taken stays taken. */
@@ -118,5 +126,19 @@ export class ReadyWindow {
       else high = middle;
     }
     return low;
+  }
+}
+
+/** The order of the key that was asked for last: windows are compared far more often than they move. */
+class LastOrder {
+  #key = "";
+  #order = "";
+
+  of(key: string): string {
+    if (key !== this.#key) {
+      this.#key = key;
+      this.#order = readyOrder(key);
+    }
+    return this.#order;
   }
 }

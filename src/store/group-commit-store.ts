@@ -4,7 +4,13 @@ import { isEtaskError } from "../base/errors.ts";
 import { requireInteger } from "../base/options.ts";
 import { Call, Lane, WaitingCalls } from "./commit-queue.ts";
 import { KeyTurns } from "./key-turns.ts";
-import { COMMIT_BYTES_MAX, COMMIT_PARTS_MAX, checkCommit, partBytes } from "./limits.ts";
+import {
+  COMMIT_BYTES_MAX,
+  COMMIT_PARTS_MAX,
+  checkCommit,
+  markChecked,
+  partBytes,
+} from "./limits.ts";
 import type { Part } from "./part.ts";
 import type { KeyRange } from "./range.ts";
 import type {
@@ -292,9 +298,11 @@ function onlyDeletes(part: Part): boolean {
 
 function mergedParts(calls: readonly Call[]): readonly Part[] {
   const [first] = calls;
-  return calls.length === 1 && first !== undefined
-    ? first.parts
-    : calls.flatMap((call) => call.parts);
+  const parts =
+    calls.length === 1 && first !== undefined ? first.parts : calls.flatMap((call) => call.parts);
+  // Each call was checked when it came in; their sum is bounded, their keys are disjoint by turns.
+  markChecked(parts);
+  return parts;
 }
 
 function settle(calls: readonly Call[], results: PartResult[]): void {

@@ -30,7 +30,7 @@ import type { Session } from "../coordination/session.ts";
 import { afterKey, prefixRange } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
-import { readyOrder, shardPrefix } from "../task/keyspace.ts";
+import { shardPrefix } from "../task/keyspace.ts";
 import type { Hands } from "./hands.ts";
 import type { ShardFollower } from "./shard-follower.ts";
 import type { Slots } from "./slots.ts";
@@ -224,7 +224,7 @@ function firstInOrder(windows: readonly ReadyWindow[]): ReadyWindow | undefined 
   let bestOrder: string | undefined;
   let knownBefore: string | undefined;
   for (const window of windows) {
-    const order = window.head && readyOrder(window.head.key);
+    const order = window.headOrder;
     if (order !== undefined && (bestOrder === undefined || order < bestOrder)) {
       best = window;
       bestOrder = order;

@@ -1,21 +1,16 @@
 import { expect, test } from "vitest";
 import type { App } from "../../src/app.ts";
 import { StoreUnavailableError } from "../../src/store/store-errors.ts";
-import { handRange, readyRange, WORKERS_RANGE } from "../../src/task/keyspace.ts";
+import { handRange, readyRange } from "../../src/task/keyspace.ts";
 import { defineTask } from "../../src/task/task.ts";
 import { noteEvents } from "./support/events.ts";
+import { dropSessions } from "./support/sessions.ts";
 import { defineHeldTask } from "./support/tasks.ts";
 import { TroubledStore } from "./support/troubled-store.ts";
-import { createWorld, type World } from "./support/world.ts";
+import { createWorld } from "./support/world.ts";
 
 const echo = () => defineTask({ name: "echo", run: (input: unknown) => input });
 const refused = (code: string) => ({ code });
-
-/** Ends the sessions of all workers as if their processes had died. */
-async function dropSessions(world: World): Promise<void> {
-  const { entries } = await world.store.range(WORKERS_RANGE);
-  for (const { lease } of entries) if (lease) await world.store.revoke(lease);
-}
 
 async function waitingIds(app: App): Promise<string[]> {
   return (await app.broker.list()).tasks.map(({ id }) => id);

@@ -4,7 +4,7 @@ import { InvalidOptionsError } from "../../base/errors.ts";
 import { requireInteger } from "../../base/options.ts";
 import { type Random, systemRandom } from "../../base/random.ts";
 import { checkCommit, LEASE_TTL_MS_MAX, LEASE_TTL_MS_MIN } from "../limits.ts";
-import { del, type Part, put } from "../part.ts";
+import type { Part } from "../part.ts";
 import type { KeyRange } from "../range.ts";
 import type {
   Entry,
@@ -117,7 +117,7 @@ export class EmbeddedStore implements Store {
   async commit(parts: readonly Part[]): Promise<PartResult[]> {
     this.#requireOpen();
     checkCommit(parts);
-    return this.#writer.request<"commit">({ op: "commit", parts: parts.map(ownPart) });
+    return this.#writer.request<"commit">({ op: "commit", parts });
   }
 
   watch(range: KeyRange, options: WatchOptions): AsyncIterable<WatchBatch> {
@@ -179,15 +179,4 @@ export class EmbeddedStore implements Store {
       throw error instanceof StoreError ? error : readError(error);
     }
   }
-}
-
-/**
- * What the writer needs of a part, and nothing else that may hang on it. Values are copied: the
- * caller may reuse its buffers, and a value may be a small view of a huge one.
- */
-function ownPart({ guards, writes, otherwise = [] }: Part): Part {
-  const own = writes.map((write) =>
-    write.op === "put" ? put(write.key, new Uint8Array(write.value), write.lease) : del(write.key),
-  );
-  return { guards, writes: own, otherwise };
 }

@@ -4,7 +4,8 @@ import type { Random } from "../../base/random.ts";
 import { startThread } from "../../base/thread.ts";
 import { StoreUnavailableError } from "../store-errors.ts";
 import { createNotice } from "./notice.ts";
-import type { FromWriter, ToWriter, WriterOptions } from "./requests.ts";
+import { packParts } from "./packing.ts";
+import type { FromWriter, PackedRequest, Request, ToWriter, WriterOptions } from "./requests.ts";
 import type { Tables } from "./tables.ts";
 import { WriteLoop } from "./write-loop.ts";
 import type { Writer, WriterLink } from "./writer.ts";
@@ -38,7 +39,8 @@ export function threadLink(
   writer: Writer,
   onChange: () => void,
 ): WriterLink {
-  const send = (message: ToWriter) => worker.postMessage(message);
+  const send = (message: ToWriter, transfer: ArrayBuffer[] = []) =>
+    worker.postMessage(message, transfer);
   const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
   worker.on("message", (message: FromWriter) => {
     if (message.kind === "answers") writer.settle(message.answers);
@@ -48,7 +50,13 @@ export function threadLink(
   worker.on("exit", () => writer.lose("its thread is gone"));
   worker.unref();
   return {
-    send: (requests) => send({ kind: "requests", requests }),
+    send: (requests) => {
+      const packed = requests.map(packRequest);
+      const buffers = packed.flatMap((each) =>
+        each.op === "commit" ? [each.packed.values.buffer] : [],
+      );
+      send({ kind: "requests", requests: packed }, buffers);
+    },
     hold: (awaited) => (awaited ? worker.ref() : worker.unref()),
     close: async () => {
       worker.ref();
@@ -60,6 +68,10 @@ export function threadLink(
       worker.unref();
     },
   };
+}
+
+function packRequest(request: Request): PackedRequest {
+  return request.op === "commit" ? { op: "commit", packed: packParts(request.parts) } : request;
 }
 
 /** Lets a writer write in this thread, with its own handle of the store. */

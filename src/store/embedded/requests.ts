@@ -1,6 +1,7 @@
 import type { Part } from "../part.ts";
 import type { Lease, LeaseId, PartResult, Revision } from "../store.ts";
 import type { Failure } from "./failure.ts";
+import type { PackedParts } from "./packing.ts";
 
 /** What the writer can be asked for. Plain data, because it may go to another thread. */
 export type Request =
@@ -30,9 +31,14 @@ export interface WriterOptions {
   readonly historyMs: number;
 }
 
+/** A request on its way to the writing thread. */
+export type PackedRequest =
+  | Exclude<Request, { op: "commit" }>
+  | { readonly op: "commit"; readonly packed: PackedParts };
+
 /** Messages to the writing thread. It handles them in order; after `close` none follows. */
 export type ToWriter =
-  | { readonly kind: "requests"; readonly requests: readonly Request[] }
+  | { readonly kind: "requests"; readonly requests: readonly PackedRequest[] }
   | { readonly kind: "close" };
 
 /** Messages from the writing thread. Requests are answered in their order. */

@@ -2,7 +2,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../../base/clock.ts";
 import { systemRandom } from "../../base/random.ts";
 import { createNotice } from "./notice.ts";
-import type { FromWriter, ToWriter, WriterOptions } from "./requests.ts";
+import { unpackParts } from "./packing.ts";
+import type { FromWriter, PackedRequest, Request, ToWriter, WriterOptions } from "./requests.ts";
 import { openRoot, openTables } from "./tables.ts";
 import { WriteLoop } from "./write-loop.ts";
 
@@ -29,13 +30,17 @@ function run({ directory, historyMs }: WriterOptions): void {
     },
   });
   port.on("message", (message: ToWriter) => {
-    if (message.kind === "requests") return loop.push(message.requests);
+    if (message.kind === "requests") return loop.push(message.requests.map(unpackRequest));
     loop.close();
     notice.close();
     void root.close().then(() => port.close());
   });
   loop.start();
   post({ kind: "ready" });
+}
+
+function unpackRequest(request: PackedRequest): Request {
+  return request.op === "commit" ? { op: "commit", parts: unpackParts(request.packed) } : request;
 }
 
 run(workerData as WriterOptions);

@@ -60,7 +60,6 @@ export class Cluster {
     this.#clock = options.clock;
     this.#discover = options.discover;
     this.#scheme = options.tls ? "https:" : "http:";
-    caller.onEndpointFailed = () => this.#refreshSoon();
   }
 
   /**
@@ -69,6 +68,8 @@ export class Cluster {
    * @throws StoreRefusedError (`STORE_REFUSED`) when one must not be used.
    */
   async open(): Promise<void> {
+    // Not before: an opening that fails would have to wait for a call that nobody asked for.
+    this.#caller.onEndpointFailed = () => this.#refreshSoon();
     const inspections = this.#pool.all.map((endpoint) => this.#inspect(endpoint));
     const settled = Promise.allSettled(inspections);
     await Promise.any(inspections).catch(() => {});

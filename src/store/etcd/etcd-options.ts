@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { type Clock, systemClock } from "../../base/clock.ts";
@@ -117,7 +118,7 @@ function readTls({ ca, cert, key, serverName }: EtcdTlsOptions): TlsMaterial {
     throw new InvalidOptionsError("tls.cert and tls.key must be given together.");
   }
   const material: TlsMaterial = {
-    ...(ca !== undefined && { ca: readPem("tls.ca", ca) }),
+    ...(ca !== undefined && { ca: readAuthorities("tls.ca", ca) }),
     ...(cert !== undefined && { cert: readPem("tls.cert", cert) }),
     ...(key !== undefined && { key: readPem("tls.key", key) }),
     ...(serverName !== undefined && { serverName }),
@@ -130,6 +131,19 @@ function readTls({ ca, cert, key, serverName }: EtcdTlsOptions): TlsMaterial {
     });
   }
   return material;
+}
+
+/** OpenSSL takes any text for a list of authorities, and trusts nobody then. */
+function readAuthorities(option: string, file: string): Buffer {
+  const pem = readPem(option, file);
+  try {
+    new X509Certificate(pem);
+    return pem;
+  } catch (error) {
+    throw new InvalidOptionsError(`${option} holds no certificate in PEM: ${file}.`, {
+      cause: error,
+    });
+  }
 }
 
 function readPem(option: string, file: string): Buffer {

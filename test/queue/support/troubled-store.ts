@@ -27,6 +27,8 @@ export class TroubledStore implements Store {
   readonly #store: Store;
   readonly commits: (readonly Part[])[] = [];
   readonly reads: string[] = [];
+  /** How many entries ranges have returned. */
+  entriesRead = 0;
   /** Watches that are open now, by the start of their range. */
   readonly watches: string[] = [];
   /** How many watches were opened in all. */
@@ -59,7 +61,9 @@ export class TroubledStore implements Store {
   async range(range: KeyRange, options?: RangeOptions): Promise<RangePage> {
     this.#require();
     this.reads.push(range.start);
-    return this.#store.range(range, options);
+    const page = await this.#store.range(range, options);
+    this.entriesRead += page.entries.length;
+    return page;
   }
 
   async commit(parts: readonly Part[]): Promise<PartResult[]> {
@@ -77,7 +81,8 @@ export class TroubledStore implements Store {
     this.watches.push(range.start);
     try {
       for await (const batch of this.#store.watch(range, options)) {
-        while (this.#away) await new Promise<void>((resolve) => this.#back.push(resolve));
+        while (this.#away && !options.signal?.aborted) await this.#comeBack(options.signal);
+        if (options.signal?.aborted) return;
         yield batch;
       }
     } finally {
@@ -106,6 +111,13 @@ export class TroubledStore implements Store {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  #comeBack(signal: AbortSignal | undefined): Promise<void> {
+    return new Promise((resolve) => {
+      this.#back.push(resolve);
+      signal?.addEventListener("abort", () => resolve(), { once: true });
+    });
   }
 
   #require(): void {
