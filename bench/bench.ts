@@ -1,10 +1,11 @@
 /**
- * `npm run bench [-- --store URL --tasks N --rounds N]`: how fast etask is on a store, by a producer
- * process (this one) and one worker process.
+ * `npm run bench [-- --store URL --tasks N --rounds N]`: how fast etask is on a store, by a
+ * producer process (this one) and one worker process.
  *
  * A round enqueues tasks one call each, a thousand calls at once; then as many by `delayMany`; then
- * starts a worker with concurrency 200 that drains them; then measures latency on the idle queue. Every
- * round uses a queue of its own. Figures are the median of the rounds with minimum and maximum.
+ * starts a worker with concurrency 200 that drains them; then measures latency on the idle queue.
+ * Every round uses a queue of its own. Figures are the median of the rounds with minimum and
+ * maximum.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";

@@ -83,8 +83,8 @@ export class App implements AsyncDisposable {
   }
 
   /**
-   * Enqueues a task by its name, also one that this app does not know; the input is checked here only
-   * when it does. `task.delay()` is the typed way.
+   * Enqueues a task by its name, also one that this app does not know; the input is checked here
+   * only when it does. `task.delay()` is the typed way.
    */
   async enqueue(name: string, input?: unknown, options?: DelayOptions): Promise<TaskHandle> {
     const task = this.registry.find(requireTaskName(name));
@@ -102,8 +102,8 @@ export class App implements AsyncDisposable {
   /**
    * A worker over this app's tasks; `start()` or `run()` it. The app stops it when it closes.
    *
-   * @throws InvalidOptionsError (`INVALID_OPTIONS`) naming the option that is not allowed, or when the
-   *   app has no tasks.
+   * @throws InvalidOptionsError (`INVALID_OPTIONS`) naming the option that is not allowed, or when
+   *   the app has no tasks.
    */
   createWorker(options?: WorkerOptions): Worker {
     if (this.registry.names.length === 0) {

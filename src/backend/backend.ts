@@ -83,8 +83,8 @@ export class Backend {
   }
 
   /**
-   * Every change of the tasks whose id begins with `prefix`, in order, gapless, resumable: hand in the
-   * revision of the last change as `after`. Ends quietly when `signal` aborts.
+   * Every change of the tasks whose id begins with `prefix`, in order, gapless, resumable: hand in
+   * the revision of the last change as `after`. Ends quietly when `signal` aborts.
    *
    * @throws HistoryLostError (`HISTORY_LOST`) when changes after `after` are no longer known.
    */
@@ -107,8 +107,8 @@ export class Backend {
 
   /**
    * Records progress of a running attempt, for whoever runs it outside a `Worker`. `percent` sets,
-   * `advance` adds to what this attempt reported before; the sum is clamped to 0 to 100 and rounded to
-   * 4 decimals. Nothing to change is no write. Concurrent calls add up.
+   * `advance` adds to what this attempt reported before; the sum is clamped to 0 to 100 and rounded
+   * to 4 decimals. Nothing to change is no write. Concurrent calls add up.
    *
    * @throws TaskNotFoundError (`TASK_NOT_FOUND`) for an unknown id.
    * @throws AttemptStaleError (`ATTEMPT_STALE`) when `attempt.fence` no longer holds the task.

@@ -11,7 +11,9 @@ const KEYS_READ_MAX = 20_000;
 /** One page of tasks. */
 export interface TaskPage {
   readonly tasks: readonly TaskView[];
-  /** Continues the listing; absent on the last page. A page may be short, even empty, before that. */
+  /**
+   * Continues the listing; absent on the last page. A page may be short, even empty, before that.
+   */
   readonly cursor: string | undefined;
   /** The revision that the beginning of the page shows. */
   readonly revision: Revision;

@@ -2,15 +2,15 @@
  * Waits for tasks to end: any number of waiters in a process share one watch.
  *
  * A waiter can never miss the end. It is entered in the map first; then either the task is known to
- * have been open at a revision that the shared watch has not passed yet, or the task's state is read.
- * The read sees an end up to its own revision; the watch, which began at or before that revision,
- * delivers any later one.
+ * have been open at a revision that the shared watch has not passed yet, or the task's state is
+ * read. The read sees an end up to its own revision; the watch, which began at or before that
+ * revision, delivers any later one.
  *
- * The watch covers all tasks, because its range cannot be changed while it runs, and is dispatched by
- * id. It starts with the first waiter and ends when there has been none for a while. When its history
- * is lost it starts anew from now and every waiter's task is read again, until that has been done
- * without an error. When the store is away the watch reconnects by itself and reads are repeated;
- * waiters keep waiting until their own time is over.
+ * The watch covers all tasks, because its range cannot be changed while it runs, and is dispatched
+ * by id. It starts with the first waiter and ends when there has been none for a while. When its
+ * history is lost it starts anew from now and every waiter's task is read again, until that has
+ * been done without an error. When the store is away the watch reconnects by itself and reads are
+ * repeated; waiters keep waiting until their own time is over.
  */
 import type { CancelTimer } from "../base/clock.ts";
 import { createDeferred, type Deferred } from "../base/deferred.ts";

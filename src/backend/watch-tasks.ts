@@ -1,14 +1,15 @@
 /**
  * Follows the tasks whose id begins with a prefix, change by change.
  *
- * The store's events name one record each; readers want the task. What one revision did to one task is
- * one change: an outcome and the last progress that came with it are not torn apart. One revision may
- * change many tasks, so each change says from where a watch goes on behind it without a gap.
+ * The store's events name one record each; readers want the task. What one revision did to one task
+ * is one change: an outcome and the last progress that came with it are not torn apart. One
+ * revision may change many tasks, so each change says from where a watch goes on behind it without
+ * a gap.
  *
- * The records of the tasks seen lately are remembered, at most {@link KNOWN_MAX} of them and none with
- * a large input, and what is not remembered is read as of the event's own revision, so that a change is
- * never shown together with a later one. Only when that revision is compacted already is the task read
- * as it is now.
+ * The records of the tasks seen lately are remembered, at most {@link KNOWN_MAX} of them and none
+ * with a large input, and what is not remembered is read as of the event's own revision, so that a
+ * change is never shown together with a later one. Only when that revision is compacted already is
+ * the task read as it is now.
  */
 
 import type { Entry, Revision, Store, WatchEvent } from "../store/store.ts";
@@ -27,8 +28,8 @@ export type ChangeKind = "removed" | "enqueued" | "state" | "progress";
 export interface TaskChange {
   readonly revision: Revision;
   /**
-   * Hand this in as `after` to go on behind this change. It is `revision`, or the one before when more
-   * changes of the same revision follow; some of them may then come twice, but none is missed.
+   * Hand this in as `after` to go on behind this change. It is `revision`, or the one before when
+   * more changes of the same revision follow; some of them may then come twice, but none is missed.
    */
   readonly resumeAfter: Revision;
   readonly id: string;

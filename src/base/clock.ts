@@ -12,7 +12,9 @@ export type CancelTimer = () => void;
 export interface Clock {
   /** Milliseconds since the Unix epoch. May jump. */
   now(): number;
-  /** Milliseconds since an arbitrary start, shared by all processes of one boot. Never goes back. */
+  /**
+   * Milliseconds since an arbitrary start, shared by all processes of one boot. Never goes back.
+   */
   monotonic(): number;
   /** Resolves after `ms`; rejects with the signal's reason when it aborts first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;

@@ -16,7 +16,8 @@ const PATTERN = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$/;
 /**
  * Reads a duration as whole milliseconds.
  *
- * @throws InvalidOptionsError (`INVALID_OPTIONS`) naming `option` when it is not a duration or not in [min, max].
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) naming `option` when it is not a duration or not
+ *   in [min, max].
  */
 export function durationMs(option: string, given: Duration, min: number, max: number): number {
   const match = typeof given === "string" ? PATTERN.exec(given.trim()) : undefined;

@@ -2,7 +2,9 @@ import { monotonicFactory } from "ulid";
 import type { Clock } from "./clock.ts";
 import type { Random } from "./random.ts";
 
-/** Makes ids of 26 characters that sort by time; ids of one source sort in the order they were made. */
+/**
+ * Makes ids of 26 characters that sort by time; ids of one source sort in the order they were made.
+ */
 export type IdSource = () => string;
 
 /**

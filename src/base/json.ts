@@ -99,7 +99,8 @@ export function encodeJson(value: unknown): Buffer {
 /**
  * Reads JSON that anybody may have written.
  *
- * @throws RecordMalformedError (`RECORD_MALFORMED`) for bad UTF-8, bad JSON, or a `__proto__` member.
+ * @throws RecordMalformedError (`RECORD_MALFORMED`) for bad UTF-8, bad JSON, or a `__proto__`
+ *   member.
  */
 export function decodeJson(bytes: Uint8Array): unknown {
   if (!isUtf8(bytes)) throw new RecordMalformedError("The record is not valid UTF-8.");
@@ -115,7 +116,9 @@ export function decodeJson(bytes: Uint8Array): unknown {
   return value;
 }
 
-/** Goes without recursion: a record that somebody else wrote may be nested as deep as it is long. */
+/**
+ * Goes without recursion: a record that somebody else wrote may be nested as deep as it is long.
+ */
 function rejectProto(record: unknown): void {
   const left = [record];
   for (let value = left.pop(); value !== undefined; value = left.pop()) {

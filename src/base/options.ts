@@ -1,6 +1,8 @@
 import { InvalidOptionsError } from "./errors.ts";
 
-/** How a value is shown in an error message: short, on one line, never longer than 80 characters. */
+/**
+ * How a value is shown in an error message: short, on one line, never longer than 80 characters.
+ */
 export function shown(value: unknown): string {
   const text = typeof value === "string" ? JSON.stringify(value) : describe(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
@@ -12,7 +14,9 @@ function describe(value: unknown): string {
   return String(value);
 }
 
-/** @throws InvalidOptionsError (`INVALID_OPTIONS`) unless `value` is a whole number in [min, max]. */
+/**
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) unless `value` is a whole number in [min, max].
+ */
 export function requireInteger(option: string, value: unknown, min: number, max: number): number {
   if (Number.isInteger(value) && (value as number) >= min && (value as number) <= max)
     return value as number;
@@ -35,8 +39,8 @@ export function requireOneOf<T extends string>(
 }
 
 /**
- * @throws InvalidOptionsError (`INVALID_OPTIONS`) when `given` is no object, or has a member that is not
- *   in `known`.
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) when `given` is no object, or has a member that
+ *   is not in `known`.
  */
 export function requireKnownKeys(what: string, given: object, known: readonly string[]): void {
   if (given === null || typeof given !== "object" || Array.isArray(given)) {

@@ -1,6 +1,8 @@
 import { randomFillSync } from "node:crypto";
 
-/** Chance, as everything above `base/` sees it. Injected, so that tests and the simulator own it. */
+/**
+ * Chance, as everything above `base/` sees it. Injected, so that tests and the simulator own it.
+ */
 export interface Random {
   /** A number in [0, 1). */
   next(): number;

@@ -2,23 +2,25 @@
  * Makes tasks ready whose time has come.
  *
  * Any number of promoters may run: each promotion is guarded by the due entry and the state as they
- * were read, so one of them wins and the others do nothing. Due entries are ordered by time, so a scan
- * names only what is due by now. What an entry says is in its key; keys that are not ours are passed
- * over. Between scans the promoter sleeps until the next entry it knows of is due, at most
- * {@link SCAN_MS}.
+ * were read, so one of them wins and the others do nothing. Due entries are ordered by time, so a
+ * scan names only what is due by now. What an entry says is in its key; keys that are not ours are
+ * passed over. A task whose spec can no longer be read fails. Between scans the promoter sleeps
+ * until the next entry it knows of is due, at most {@link SCAN_MS}.
  *
- * Never early: "now" is this process's wall clock. If the process dies, another promoter goes on; if
- * none runs, entries wait.
+ * Never early: "now" is this process's wall clock. If the process dies, another promoter goes on;
+ * if none runs, entries wait.
  */
 import { type LoopWorld, pause } from "../base/loop.ts";
 import { commitBulk } from "../broker/bulk.ts";
-import { dropDuePart, promotePart } from "../broker/promote.ts";
+import { dropDuePart, failDuePart, promotePart } from "../broker/promote.ts";
 import type { Part } from "../store/part.ts";
 import { afterKey } from "../store/range.ts";
 import type { Entry, Store } from "../store/store.ts";
-import { dueRange, dueTime, idOfDueKey, laterDueRange } from "../task/keyspace.ts";
+import { DEFAULT_RETENTION } from "../task/enqueue-options.ts";
+import { dueRange, dueTime, idOfDueKey, laterDueRange, taskKey } from "../task/keyspace.ts";
 import { isId } from "../task/names.ts";
-import { readTask } from "../task/task-reader.ts";
+import { decodeState, type StateRecord } from "../task/records.ts";
+import { readOr, readTask } from "../task/task-reader.ts";
 
 const SCAN_MS = 500;
 const BATCH_MAX = 40;
@@ -62,11 +64,20 @@ async function promote(store: Store, entries: readonly Entry[], now: number): Pr
 
 async function partOf(store: Store, due: Entry, id: string, now: number): Promise<Part> {
   const task = await readTask(store, id);
-  const { state } = task ?? {};
-  if (!task || state?.state !== "scheduled" || state.dueAt !== dueTime(due.key)) {
-    return dropDuePart(due);
-  }
-  return promotePart(due, task, now);
+  if (!task) return partWithoutSpec(store, due, id, now);
+  return waitsFor(due, task.state) ? promotePart(due, task, now) : dropDuePart(due);
+}
+
+async function partWithoutSpec(store: Store, due: Entry, id: string, now: number): Promise<Part> {
+  const entry = await store.get(taskKey(id, "state"));
+  const state = entry && readOr(entry, decodeState);
+  if (!entry || !state || !waitsFor(due, state)) return dropDuePart(due);
+  const { failedMs } = DEFAULT_RETENTION;
+  return failDuePart(due, entry, state, { id, at: now, failedMs });
+}
+
+function waitsFor(due: Entry, state: StateRecord | undefined): boolean {
+  return state?.state === "scheduled" && state.dueAt === dueTime(due.key);
 }
 
 /** Half of the period with jitter, or less when something is due before. */

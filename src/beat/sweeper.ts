@@ -1,10 +1,11 @@
 /**
  * Removes finished tasks whose retention is over.
  *
- * The entries under `expire/` are ordered by minute; a sweep names only the minutes that have passed.
- * Each task goes in one delete-only part, guarded by its expire entry, which a removal takes with it:
- * so a task that was removed and made anew under the same id is never swept by the old entry. Any
- * number of sweepers may run; keys that are not ours are passed over. Delete-only commits also work when etcd is out of space.
+ * The entries under `expire/` are ordered by minute; a sweep names only the minutes that have
+ * passed. Each task goes in one delete-only part, guarded by its expire entry, which a removal
+ * takes with it: so a task that was removed and made anew under the same id is never swept by the
+ * old entry. Any number of sweepers may run; keys that are not ours are passed over. Delete-only
+ * commits also work when etcd is out of space.
  */
 import { type LoopWorld, pause } from "../base/loop.ts";
 import { del, keyPresent, type Part } from "../store/part.ts";

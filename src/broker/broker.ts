@@ -39,8 +39,8 @@ export interface WaitingPage {
 /**
  * The producers' side: puts tasks into queues and works on those that wait.
  *
- * Every method is one guarded commit, or repeats one until it holds, so any number of callers in any
- * number of processes may use it at once.
+ * Every method is one guarded commit, or repeats one until it holds, so any number of callers in
+ * any number of processes may use it at once.
  */
 export class Broker {
   readonly #store: Store;
@@ -87,8 +87,8 @@ export class Broker {
   }
 
   /**
-   * Takes one waiting task by its id, for a consumer that is not a `Worker`. The returned task is held
-   * until it is finished or given back; if this process dies, it goes back to its queue.
+   * Takes one waiting task by its id, for a consumer that is not a `Worker`. The returned task is
+   * held until it is finished or given back; if this process dies, it goes back to its queue.
    *
    * Returns `undefined` when the task does not wait, or somebody else was faster.
    * @throws TaskNotFoundError (`TASK_NOT_FOUND`) when there is no such task.
@@ -100,8 +100,8 @@ export class Broker {
   /**
    * Moves a waiting task to another queue or priority; it keeps its place in time.
    *
-   * @throws TaskNotFoundError (`TASK_NOT_FOUND`), or TaskRunningError (`TASK_RUNNING`) when it does not
-   *   wait (any more).
+   * @throws TaskNotFoundError (`TASK_NOT_FOUND`), or TaskRunningError (`TASK_RUNNING`) when it does
+   *   not wait (any more).
    */
   async update(id: string, change: MoveOptions): Promise<void> {
     requireKnownKeys("update", change, ["queue", "priority"]);
@@ -140,7 +140,9 @@ export class Broker {
     return { tasks, cursor: page.more ? page.entries.at(-1)?.key : undefined };
   }
 
-  /** Every queue that has waiting or running tasks or a live worker, by name. For people to look at. */
+  /**
+   * Every queue that has waiting or running tasks or a live worker, by name. For people to look at.
+   */
   queues(): Promise<QueueView[]> {
     return listQueues(this.#store);
   }

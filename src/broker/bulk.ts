@@ -3,9 +3,10 @@
  *
  * Every task has its id and place in the queue before the first chunk is sent, so the order of
  * commits does not matter and any chunk may be sent again: a task that exists already with the very
- * bytes that were to be written is the one that was meant. When a chunk fails no new one is started,
- * those under way are waited for, and the error says of each task what is known. Its `resume()` sends
- * the missing ones under the same ids. If the process dies, what landed has landed.
+ * bytes that were to be written is the one that was meant. When a chunk fails no new one is
+ * started, those under way are waited for, and the error says of each task what is known. Its
+ * `resume()` sends the missing ones under the same ids. If the process dies, what landed has
+ * landed.
  */
 
 import { COMMIT_BYTES_MAX, COMMIT_PARTS_MAX, partBytes } from "../store/limits.ts";

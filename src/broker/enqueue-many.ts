@@ -9,10 +9,11 @@ import type { EncodedSpec } from "./spec.ts";
 export type HandleMaker = (receipt: EnqueueReceipt) => TaskHandle;
 
 /**
- * Enqueues tasks in the order given. An id that comes twice makes one task, as it does in two calls.
+ * Enqueues tasks in the order given. An id that comes twice makes one task, as it does in two
+ * calls.
  *
- * @throws EnqueuePartialError (`ENQUEUE_PARTIAL`) when some did not certainly land; its `resume()` sends
- *   those again, as often as need be.
+ * @throws EnqueuePartialError (`ENQUEUE_PARTIAL`) when some did not certainly land; its `resume()`
+ *   sends those again, as often as need be.
  */
 export function enqueueMany(
   store: Store,

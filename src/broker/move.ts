@@ -12,8 +12,8 @@ export interface MoveOptions {
 }
 
 /**
- * Moves a pending task to another queue or priority. Held while it is as it was read and still waits.
- * It keeps its place in time, so among its new equals the older task still goes first.
+ * Moves a pending task to another queue or priority. Held while it is as it was read and still
+ * waits. It keeps its place in time, so among its new equals the older task still goes first.
  */
 export function movePart(task: TaskSnapshot, move: MoveOptions, at: number): Part {
   const { spec, state } = task;

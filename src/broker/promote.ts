@@ -5,6 +5,8 @@ import { readyKey, taskKey } from "../task/keyspace.ts";
 import { positionOf } from "../task/position.ts";
 import { encodeRecord, type StateRecord } from "../task/records.ts";
 import { readyAgainValue } from "./enqueue.ts";
+import { expireWrite, finalState } from "./finish.ts";
+import { specDamaged } from "./rescue.ts";
 
 /**
  * Makes a task whose time has come ready. Held while the due entry and the state are as they were
@@ -24,6 +26,27 @@ export function promotePart(due: Entry, task: TaskSnapshot, at: number): Part {
       put(readyKey(spec.id, position), readyAgainValue(spec, next.attempt, next.lost ?? 0, spec)),
     ],
     witness: stateKey,
+  };
+}
+
+/**
+ * Fails a task whose time has come and whose spec is missing or damaged, so that it does not wait
+ * for ever. Held while the due entry and the state are as they were read.
+ */
+export function failDuePart(
+  due: Entry,
+  stateEntry: Entry,
+  { dueAt: _past, ...state }: StateRecord,
+  { id, at, failedMs }: { id: string; at: number; failedMs: number },
+): Part {
+  const failed = finalState({ ...state, error: specDamaged(id) }, "failed", at, failedMs);
+  return {
+    guards: [
+      keyUnchanged(due.key, due.modRevision),
+      keyUnchanged(stateEntry.key, stateEntry.modRevision),
+    ],
+    writes: [del(due.key), put(stateEntry.key, encodeRecord(failed)), expireWrite(id, failed)],
+    witness: stateEntry.key,
   };
 }
 

@@ -16,11 +16,12 @@ export interface ScanPage {
 /**
  * Reads a shard's ready index from a cursor on, in steps.
  *
- * On etcd a range costs all keys between its ends, whatever its limit, so reading "the next 200" of a
- * shard with 100,000 waiting tasks must not name the shard's end. Keys are ordered by priority, then by
- * time: each step names a stretch of time at one priority, which is made longer or shorter so that it
- * holds about as many entries as are wanted. The whole rest of a priority is named only by the first
- * step at it, when no time is known yet, and after a stretch of hours held next to nothing.
+ * On etcd a range costs all keys between its ends, whatever its limit, so reading "the next 200" of
+ * a shard with 100,000 waiting tasks must not name the shard's end. Keys are ordered by priority,
+ * then by time: each step names a stretch of time at one priority, which is made longer or shorter
+ * so that it holds about as many entries as are wanted. The whole rest of a priority is named only
+ * by the first step at it, when no time is known yet, and after a stretch of hours held next to
+ * nothing.
  */
 export class ReadyScan {
   readonly #store: Store;
@@ -32,7 +33,9 @@ export class ReadyScan {
     this.#shard = shard;
   }
 
-  /** Reads on from `cursor`, at least the shard's start, until `limit` entries or the shard's end. */
+  /**
+   * Reads on from `cursor`, at least the shard's start, until `limit` entries or the shard's end.
+   */
   async next(cursor: string, limit: number): Promise<ScanPage> {
     const entries: Entry[] = [];
     let start = cursor < this.#shard.start ? this.#shard.start : cursor;

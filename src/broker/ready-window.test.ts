@@ -96,7 +96,9 @@ test("window: what comes back after a restart waits for the scan", () => {
   expect(window.wants(taken)).toBe(true);
 });
 
-/** The whole shard without bounds, and what was taken out of the window but is still in the shard. */
+/**
+ * The whole shard without bounds, and what was taken out of the window but is still in the shard.
+ */
 class NaiveShard {
   readonly entries = new Map<string, ReadyEntry>();
   readonly taken = new Map<string, number>();

@@ -129,7 +129,9 @@ export class ReadyWindow {
   }
 }
 
-/** The order of the key that was asked for last: windows are compared far more often than they move. */
+/**
+ * The order of the key that was asked for last: windows are compared far more often than they move.
+ */
 class LastOrder {
   #key = "";
   #order = "";

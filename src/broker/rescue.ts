@@ -19,9 +19,9 @@ export interface RescueFacts {
 }
 
 /**
- * Puts the running task of a vanished worker back to its old place in the queue, or fails it when it
- * has cost {@link LOST_WORKERS_MAX} workers. Held when the worker is gone and the task still runs
- * under it; any number of rescuers may try.
+ * Puts the running task of a vanished worker back to its old place in the queue, or fails it when
+ * it has cost {@link LOST_WORKERS_MAX} workers. Held when the worker is gone and the task still
+ * runs under it; any number of rescuers may try.
  */
 export function rescuePart(
   stateEntry: Entry,
@@ -63,6 +63,15 @@ export function forgetHandPart(key: string, worker: string): Part {
   return { guards: [keyAbsent(workerKey(worker))], writes: [del(key)] };
 }
 
+/** Why a task without a readable spec fails. */
+export function specDamaged(id: string): TaskFailure {
+  return {
+    name: "RecordMalformedError",
+    code: "RECORD_MALFORMED",
+    message: `The record ${taskKey(id, "spec")} is missing or damaged.`,
+  };
+}
+
 /** Fails a running task whose spec is missing or damaged, so that it does not run for ever. */
 export function orphanPart(
   stateEntry: Entry,
@@ -70,11 +79,7 @@ export function orphanPart(
   state: StateRecord,
   facts: RescueFacts,
 ): Part {
-  const error: TaskFailure = {
-    name: "RecordMalformedError",
-    code: "RECORD_MALFORMED",
-    message: `The record ${taskKey(id, "spec")} is missing or damaged.`,
-  };
+  const error = specDamaged(id);
   const failed = finalState({ ...state, error }, "failed", facts.at, facts.failedMs);
   return {
     guards: [

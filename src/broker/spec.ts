@@ -10,7 +10,9 @@ export interface EncodedSpec {
 
 /** What gives a new task its identity. */
 export interface SpecFacts {
-  /** A fresh ULID: the end of the generated id, or the place in the queue of a task with a given id. */
+  /**
+   * A fresh ULID: the end of the generated id, or the place in the queue of a task with a given id.
+   */
   readonly sequence: string;
   readonly createdAt: number;
   readonly payloadBytesMax: number;
@@ -46,7 +48,9 @@ export function encodeSpec(request: EnqueueRequest, facts: SpecFacts): EncodedSp
   return { spec, bytes };
 }
 
-/** @throws PayloadTooLargeError (`PAYLOAD_TOO_LARGE`) when `value` as JSON has more than `bytesMax`. */
+/**
+ * @throws PayloadTooLargeError (`PAYLOAD_TOO_LARGE`) when `value` as JSON has more than `bytesMax`.
+ */
 export function requirePayload(what: string, value: unknown, bytesMax: number): void {
   if (value === undefined) return;
   const { byteLength } = encodeJson(value);

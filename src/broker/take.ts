@@ -36,9 +36,9 @@ export interface TakeBatch {
  * the attempt is counted. One more part notes the batch under `hand/`, so that a rescuer finds what
  * this worker had.
  *
- * Guards: the ready entry as it was seen, the state as it was when that entry was written (both were
- * written at one revision, or there is no state yet), the worker's session alive. So a worker without
- * a session takes nothing, and after its key is gone `hand/{worker}/` is complete.
+ * Guards: the ready entry as it was seen, the state as it was when that entry was written (both
+ * were written at one revision, or there is no state yet), the worker's session alive. So a worker
+ * without a session takes nothing, and after its key is gone `hand/{worker}/` is complete.
  */
 export function takeBatch(
   taker: Taker,

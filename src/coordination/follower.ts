@@ -3,7 +3,9 @@ import { afterKey, type KeyRange } from "../store/range.ts";
 import type { Entry, Revision, Store, WatchBatch } from "../store/store.ts";
 import { HistoryLostError } from "../store/store-errors.ts";
 
-/** Receives a consistent view of a range: everything at one revision, then every change after it. */
+/**
+ * Receives a consistent view of a range: everything at one revision, then every change after it.
+ */
 export interface FollowerSink {
   /** The whole range as of `revision`; replaces what was there. */
   reset(entries: readonly Entry[], revision: Revision): void;
@@ -12,9 +14,9 @@ export interface FollowerSink {
 }
 
 /**
- * Follows a range that is small enough to list: lists it at one revision, then watches from there, so
- * no change falls between. When history is lost it lists again. Ends when `signal` aborts; throws what
- * the store throws, after which calling it again starts from a fresh list.
+ * Follows a range that is small enough to list: lists it at one revision, then watches from there,
+ * so no change falls between. When history is lost it lists again. Ends when `signal` aborts;
+ * throws what the store throws, after which calling it again starts from a fresh list.
  */
 export async function follow(
   store: Store,
@@ -34,7 +36,9 @@ export async function follow(
   }
 }
 
-/** Every entry of a range as of one revision, page by page. For ranges that are known to be small. */
+/**
+ * Every entry of a range as of one revision, page by page. For ranges that are known to be small.
+ */
 export async function listAll(
   store: Store,
   range: KeyRange,

@@ -10,8 +10,8 @@
  * Renewals are sent every third of the lease's time. When the store is away the thread goes on
  * trying; `lastAnsweredAt` then ages, and the session above decides what that means.
  *
- * If the process dies, the thread dies with it and the lease expires. If only the thread dies (out of
- * memory, say), the renewals stop, `lastAnsweredAt` ages, and the session ends itself in time.
+ * If the process dies, the thread dies with it and the lease expires. If only the thread dies (out
+ * of memory, say), the renewals stop, `lastAnsweredAt` ages, and the session ends itself in time.
  */
 
 import type { Worker as Thread } from "node:worker_threads";
@@ -76,10 +76,11 @@ export class LeaseBoard {
 }
 
 /**
- * Gets ready to keep a lease alive. Resolves when the thread has opened its store, so that a lease that
- * is granted afterwards is renewed from its first third on.
+ * Gets ready to keep a lease alive. Resolves when the thread has opened its store, so that a lease
+ * that is granted afterwards is renewed from its first third on.
  *
- * @throws StoreUnavailableError (`STORE_UNAVAILABLE`) when the thread cannot open its store in time.
+ * @throws StoreUnavailableError (`STORE_UNAVAILABLE`) when the thread cannot open its store in
+ *   time.
  */
 export async function startLeaseKeeper(store: Store, world: LoopWorld): Promise<LeaseKeeper> {
   const shared = new SharedArrayBuffer(16);
@@ -149,7 +150,8 @@ async function renewInThread(data: LeaseThreadData, { clock }: LoopWorld): Promi
 
 /**
  * Asks the thread to end and waits for that. It is never terminated from outside: a thread that is
- * ended in the middle of an embedded transaction would take the write lock of all processes with it.
+ * ended in the middle of an embedded transaction would take the write lock of all processes with
+ * it.
  */
 async function stopThread(thread: Thread, clock: Clock): Promise<void> {
   const ended = createDeferred<void>();
@@ -163,8 +165,8 @@ async function stopThread(thread: Thread, clock: Clock): Promise<void> {
 }
 
 /**
- * Renews until `signal` aborts or the lease is gone. Never rejects. Pauses, also those after an error,
- * are parts of the lease's time, so that a short lease survives a short outage.
+ * Renews until `signal` aborts or the lease is gone. Never rejects. Pauses, also those after an
+ * error, are parts of the lease's time, so that a short lease survives a short outage.
  */
 export async function renewLease(
   store: Store,

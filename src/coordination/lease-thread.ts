@@ -1,6 +1,6 @@
 /**
- * The entry of the thread that `lease-keeper.ts` starts: opens the store again, says that it is ready,
- * renews the lease that it is given, and ends when it is told to.
+ * The entry of the thread that `lease-keeper.ts` starts: opens the store again, says that it is
+ * ready, renews the lease that it is given, and ends when it is told to.
  */
 import { parentPort, workerData } from "node:worker_threads";
 import { systemClock } from "../base/clock.ts";

@@ -1,15 +1,15 @@
 /**
  * A session: one key in the store that exists exactly while its process is believed alive.
  *
- * The key is attached to a lease, alone, because the cost of a lease grows with its keys. Its create
- * revision names the session: every write that needs the session to be alive is guarded by
+ * The key is attached to a lease, alone, because the cost of a lease grows with its keys. Its
+ * create revision names the session: every write that needs the session to be alive is guarded by
  * `alive()`, so once the key is gone nothing can be written under the session, whatever its process
  * believes. That guard is the only proof; everything local is manners.
  *
- * `lost` aborts when the store says that the lease is gone, and also when no renewal was answered for
- * 0.9 of the lease's time: from then on others may rightly have taken over, and a process that is cut
- * off should stop what it does instead of doing it twice. Renewals run off the main thread, so a
- * blocked event loop does not end a session; the check merely happens late.
+ * `lost` aborts when the store says that the lease is gone, and also when no renewal was answered
+ * for 0.9 of the lease's time: from then on others may rightly have taken over, and a process that
+ * is cut off should stop what it does instead of doing it twice. Renewals run off the main thread,
+ * so a blocked event loop does not end a session; the check merely happens late.
  *
  * If the process dies, the lease expires and the key goes. If it dies between grant and put, the
  * lease expires without a key. After `close()` the key is gone at once.
@@ -75,8 +75,8 @@ export class Session implements AsyncDisposable {
   }
 
   /**
-   * Ends the session and deletes its key, if the store can be reached; else the lease expires. Never
-   * rejects.
+   * Ends the session and deletes its key, if the store can be reached; else the lease expires.
+   * Never rejects.
    */
   close(): Promise<void> {
     this.#closed ??= this.#end();

@@ -62,7 +62,9 @@ export function checkKey(key: string): void {
 /** Commits that were put together from checked ones, so that the hot path checks each part once. */
 const checkedCommits = new WeakSet<readonly Part[]>();
 
-/** Says that `parts` keep all rules, because whoever made the list checked each part and their sum. */
+/**
+ * Says that `parts` keep all rules, because whoever made the list checked each part and their sum.
+ */
 export function markChecked(parts: readonly Part[]): void {
   checkedCommits.add(parts);
 }

@@ -7,6 +7,7 @@ import { createResolvingStore } from "./resolving-store.ts";
 import type { Store } from "./store.ts";
 import { parseStoreUrl } from "./store-url.ts";
 
+/** How a store is opened. */
 export interface OpenStoreOptions {
   readonly clock?: Clock;
   readonly random?: Random;

@@ -15,11 +15,11 @@ export interface Part {
   readonly otherwise?: readonly string[];
   /**
    * The key of one of this part's puts whose value nobody else ever writes, because it carries a
-   * nonce. After a lost answer the part is sent again; when the guards fail then, and this key holds
-   * exactly this part's value, the first copy had been applied, and the result says so.
+   * nonce. After a lost answer the part is sent again; when the guards fail then, and this key
+   * holds exactly this part's value, the first copy had been applied, and the result says so.
    *
-   * A part without a witness may be reported as not applied although its first copy was: leave it out
-   * only where that is harmless (deletions), never where somebody acts on the answer.
+   * A part without a witness may be reported as not applied although its first copy was: leave it
+   * out only where that is harmless (deletions), never where somebody acts on the answer.
    */
   readonly witness?: string;
 }
@@ -31,6 +31,7 @@ export type Guard =
   | { readonly key: string; readonly is: "unchanged"; readonly modRevision: Revision }
   | { readonly key: string; readonly is: "created"; readonly createRevision: Revision };
 
+/** A change of one key. */
 export type Write =
   | {
       readonly op: "put";

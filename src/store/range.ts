@@ -1,4 +1,7 @@
-/** Keys from `start` (inclusive) to `end` (exclusive), in byte order. An empty `start` is the first key. */
+/**
+ * Keys from `start` (inclusive) to `end` (exclusive), in byte order. An empty `start` is the first
+ * key.
+ */
 export interface KeyRange {
   readonly start: string;
   readonly end: string;

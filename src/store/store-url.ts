@@ -13,6 +13,7 @@ export type StoreLocation =
   | { readonly driver: "embedded"; readonly directory: string }
   | EtcdLocation;
 
+/** Where an etcd is, and as whom to speak to it. */
 export interface EtcdLocation {
   readonly driver: "etcd";
   readonly endpoints: readonly { readonly host: string; readonly port: number }[];
@@ -45,7 +46,9 @@ const NOT_ENCODED =
 const NAMESPACE_LENGTH_MAX = 128;
 const PARAMETERS = ["ca", "cert", "key", "serverName"];
 
-/** @throws StoreUrlError (`STORE_URL`) saying what is wrong with the URL and which forms there are. */
+/**
+ * @throws StoreUrlError (`STORE_URL`) saying what is wrong with the URL and which forms there are.
+ */
 export function parseStoreUrl(url: string): StoreLocation {
   if (typeof url !== "string") throw malformed(`it must be a text; got ${shown(url)}`);
   const scheme = /^[A-Za-z][A-Za-z0-9+.-]*:/.exec(url)?.[0];

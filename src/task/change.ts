@@ -24,7 +24,8 @@ export function stateAsRead({ spec, stateRevision }: TaskSnapshot): Guard {
 }
 
 /**
- * Reads a task, lets `build` make a part of it and commits that, again while somebody else is faster.
+ * Reads a task, lets `build` make a part of it and commits that, again while somebody else is
+ * faster.
  *
  * @throws TaskNotFoundError (`TASK_NOT_FOUND`), and what `build` throws.
  * @throws TaskRunningError (`TASK_RUNNING`) when the task changed under every one of 200 tries.
@@ -44,8 +45,8 @@ export async function changeTask(
 }
 
 /**
- * Removes a task that waits or has ended, with all that is known of it. Removing a task that does not
- * exist is no error; the answer says whether there was one.
+ * Removes a task that waits or has ended, with all that is known of it. Removing a task that does
+ * not exist is no error; the answer says whether there was one.
  *
  * @throws TaskRunningError (`TASK_RUNNING`) while it runs.
  */

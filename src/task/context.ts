@@ -14,14 +14,17 @@ export interface TaskContext<Progress = unknown> {
    * outside system that remembers the highest one seen can refuse a stale attempt.
    */
   readonly fence: Revision;
-  /** Aborts when the attempt must stop; `signal.reason` is an `AttemptAbortedError` that says why. */
+  /**
+   * Aborts when the attempt must stop; `signal.reason` is an `AttemptAbortedError` that says why.
+   */
   readonly signal: AbortSignal;
   /**
-   * Sets the progress: 0 to 100, clamped, rounded to 4 decimals, with a detail that is JSON of at most
-   * 16 KiB. Written at most once in 250 ms; the last one always lands, at the latest with the outcome.
-   * Returns at once and never fails because of the store.
+   * Sets the progress: 0 to 100, clamped, rounded to 4 decimals, with a detail that is JSON of at
+   * most 16 KiB. Written at most once in 250 ms; the last one always lands, at the latest with the
+   * outcome. Returns at once and never fails because of the store.
    *
-   * @throws InvalidOptionsError, NotJsonError or PayloadTooLargeError for a bad percentage or detail.
+   * @throws InvalidOptionsError, NotJsonError or PayloadTooLargeError for a bad percentage or
+   *   detail.
    */
   progress(percent: number, detail?: Progress): void;
   /** Adds to the progress; otherwise like {@link TaskContext.progress}. */

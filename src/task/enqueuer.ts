@@ -26,8 +26,9 @@ export interface MissingTask {
 }
 
 /**
- * Some of many tasks were not accepted. `landed` and `missing` together are all of them, each in the
- * order given. `resume()` goes on with the missing ones under their same ids, so none is made twice.
+ * Some of many tasks were not accepted. `landed` and `missing` together are all of them, each in
+ * the order given. `resume()` goes on with the missing ones under their same ids, so none is made
+ * twice.
  */
 export class EnqueuePartialError extends EtaskError {
   readonly code = "ENQUEUE_PARTIAL";

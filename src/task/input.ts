@@ -2,7 +2,9 @@ import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { EtaskError, InvalidOptionsError } from "../base/errors.ts";
 import { shown } from "../base/options.ts";
 
-/** The input does not fit the task's schema. Correct it; another attempt would fail the same way. */
+/**
+ * The input does not fit the task's schema. Correct it; another attempt would fail the same way.
+ */
 export class InvalidInputError extends EtaskError {
   readonly code = "INVALID_INPUT";
 }

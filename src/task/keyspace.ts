@@ -3,12 +3,12 @@ import { type KeyRange, prefixRange } from "../store/range.ts";
 import { PRIORITY_MAX } from "./names.ts";
 
 /**
- * Every key that etask writes, under the namespace of its store. `docs/keyspace.md` explains them for
- * readers of `etcdctl get --prefix` and for clients in other languages; this file is the only place
- * that builds or takes apart a key.
+ * Every key that etask writes, under the namespace of its store. `docs/keyspace.md` explains them
+ * for readers of `etcdctl get --prefix` and for clients in other languages; this file is the only
+ * place that builds or takes apart a key.
  *
- * A task's keys end in `#spec`, `#state` or `#progress`. `#` is in no id, so all keys of one task lie
- * side by side, whatever other ids begin with its id.
+ * A task's keys end in `#spec`, `#state` or `#progress`. `#` is in no id, so all keys of one task
+ * lie side by side, whatever other ids begin with its id.
  */
 export type TaskPart = "spec" | "state" | "progress";
 
@@ -137,7 +137,9 @@ export function laterDueRange(now: number, until: number): KeyRange {
   return { start: dueRange(now).end, end: dueRange(until).end };
 }
 
-/** When a due key is due, in milliseconds since the epoch; `undefined` when it is not one of ours. */
+/**
+ * When a due key is due, in milliseconds since the epoch; `undefined` when it is not one of ours.
+ */
 export function dueTime(key: string): number | undefined {
   const match = DUE_KEY.exec(key);
   return match ? Number(match[1]) : undefined;

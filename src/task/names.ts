@@ -60,7 +60,9 @@ export function requireTaskName(name: unknown): string {
   return requireName("task name", name, TASK_NAME_LENGTH_MAX);
 }
 
-/** @throws InvalidOptionsError (`INVALID_OPTIONS`) unless `priority` is a whole number from 0 to 9. */
+/**
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) unless `priority` is a whole number from 0 to 9.
+ */
 export function requirePriority(priority: unknown): number {
   return requireInteger("priority", priority, 0, PRIORITY_MAX);
 }

@@ -25,8 +25,8 @@ export function requirePercent(percent: unknown): number {
 export const PROGRESS_DETAIL_BYTES_MAX = 16_384;
 
 /**
- * @throws NotJsonError (`NOT_JSON`) or PayloadTooLargeError (`PAYLOAD_TOO_LARGE`) when the store cannot
- *   hold the detail of a progress report.
+ * @throws NotJsonError (`NOT_JSON`) or PayloadTooLargeError (`PAYLOAD_TOO_LARGE`) when the store
+ *   cannot hold the detail of a progress report.
  */
 export function requireDetail(detail: unknown): void {
   if (detail === undefined) return;
@@ -39,7 +39,9 @@ export function requireDetail(detail: unknown): void {
   );
 }
 
-/** The write that records progress. Commit it with {@link attemptHolds}, alone or with an outcome. */
+/**
+ * The write that records progress. Commit it with {@link attemptHolds}, alone or with an outcome.
+ */
 export function progressWrite(id: string, progress: ProgressRecord): Write {
   return put(taskKey(id, "progress"), encodeRecord(progress));
 }

@@ -6,8 +6,8 @@ import { isId, isQueue, PRIORITY_MAX } from "./names.ts";
 import { TASK_STATES, type TaskState } from "./state.ts";
 
 /**
- * The values behind the keys: JSON with a version member `v`. Readers ignore members that they do not
- * know, so that a member can be added without a new version.
+ * The values behind the keys: JSON with a version member `v`. Readers ignore members that they do
+ * not know, so that a member can be added without a new version.
  */
 export const RECORD_VERSION = 1;
 
@@ -30,6 +30,7 @@ export interface SpecRecord {
   readonly retention?: RetentionRecord;
 }
 
+/** A retry policy with every default filled in. */
 export interface RetryRecord {
   readonly attempts: number;
   readonly backoff: "immediate" | "constant" | "exponential";
@@ -37,6 +38,7 @@ export interface RetryRecord {
   readonly maxMs: number;
 }
 
+/** How long a task is kept after it ended. */
 export interface RetentionRecord {
   readonly succeededMs: number;
   readonly failedMs: number;

@@ -10,8 +10,9 @@ export interface RetryOptions {
   /** Attempts in all, the first one included, 1 to 1,000. Default 1: no retry. */
   readonly attempts?: number;
   /**
-   * `"immediate"`: at once; `"constant"`: after `delay`; `"exponential"` (the default): after `delay`,
-   * then twice that, four times, up to `max`, each with up to half of it taken off at random.
+   * `"immediate"`: at once; `"constant"`: after `delay`; `"exponential"` (the default): after
+   * `delay`, then twice that, four times, up to `max`, each with up to half of it taken off at
+   * random.
    */
   readonly backoff?: Backoff;
   /** The first pause. Default 1 s, from 0 to 1 day. */

@@ -25,7 +25,9 @@ export interface StoredTask {
   readonly readRevision: Revision;
 }
 
-/** Reads one task; `undefined` when it does not exist or its records are damaged, which is reported. */
+/**
+ * Reads one task; `undefined` when it does not exist or its records are damaged, which is reported.
+ */
 export async function readTask(store: Store, id: string): Promise<StoredTask | undefined> {
   const { entries, revision } = await store.range(taskRange(id), { limit: 10 });
   return joinTask(entries, revision);

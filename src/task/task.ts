@@ -14,7 +14,9 @@ import type { TaskHandle } from "./handle.ts";
 import { parseWith, requireSchema } from "./input.ts";
 import { requireTaskName } from "./names.ts";
 
-/** A task is used through `delay()` but belongs to no open app. List it in `createApp({ tasks })`. */
+/**
+ * A task is used through `delay()` but belongs to no open app. List it in `createApp({ tasks })`.
+ */
 export class TaskUnboundError extends EtaskError {
   readonly code = "TASK_UNBOUND";
 }
@@ -40,7 +42,9 @@ export interface RegisteredTask extends TaskOptions {
 export abstract class BaseTask<In = unknown, Out = unknown, Progress = unknown>
   implements RegisteredTask
 {
-  /** Names the kind for producers and workers, for good: 1 to 100 of letters, digits and `_ . -`. */
+  /**
+   * Names the kind for producers and workers, for good: 1 to 100 of letters, digits and `_ . -`.
+   */
   abstract readonly name: string;
   /** Checks the input when the task is enqueued and again before it runs. */
   readonly input?: StandardSchemaV1 | undefined;
@@ -51,7 +55,10 @@ export abstract class BaseTask<In = unknown, Out = unknown, Progress = unknown>
   readonly retention?: NonNullable<TaskOptions["retention"]>;
   readonly #enqueuers: Enqueuer[] = [];
 
-  /** Does the work. What it returns is the task's result and must be JSON; a throw fails the attempt. */
+  /**
+   * Does the work. What it returns is the task's result and must be JSON; a throw fails the
+   * attempt.
+   */
   abstract run(input: In, context: TaskContext<Progress>): Promise<Out> | Out;
 
   /**
@@ -71,7 +78,8 @@ export abstract class BaseTask<In = unknown, Out = unknown, Progress = unknown>
    * Hands over any number of tasks, in order, in as few commits as possible. Everything is checked
    * before the first is written.
    *
-   * @throws EnqueuePartialError (`ENQUEUE_PARTIAL`) listing what landed; its `resume()` does the rest.
+   * @throws EnqueuePartialError (`ENQUEUE_PARTIAL`) listing what landed; its `resume()` does the
+   *   rest.
    */
   async delayMany(
     inputs: readonly In[],
@@ -170,7 +178,9 @@ export function defineTask<In, Out, Progress>(
   return task;
 }
 
-/** @throws InvalidOptionsError (`INVALID_OPTIONS`) when a task's name or an option is not allowed. */
+/**
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) when a task's name or an option is not allowed.
+ */
 export function checkTask(task: RegisteredTask): void {
   requireTaskName(task.name);
   requireSchema(task.input);

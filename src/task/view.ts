@@ -31,6 +31,7 @@ export interface TaskView {
   readonly revision: Revision;
 }
 
+/** Progress as readers see it. */
 export interface ProgressView {
   readonly percent: number;
   readonly detail: unknown;

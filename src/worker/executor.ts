@@ -1,17 +1,17 @@
 /**
  * Runs attempts, one function call each, and records how they ended.
  *
- * An attempt goes: read the spec (from the ready entry, or from the store when it is large) → find the
- * task → check the input → call the handler → decide the outcome → one commit, guarded by the fence.
- * The commit is repeated until the store answers, because the outcome exists only here. When the store
- * refuses it, the attempt had lost its task: that is reported as `etask:task:stale` and nothing else
- * happens; whoever has the task now records its outcome.
+ * An attempt goes: read the spec (from the ready entry, or from the store when it is large) → find
+ * the task → check the input → call the handler → decide the outcome → one commit, guarded by the
+ * fence. The commit is repeated until the store answers, because the outcome exists only here. When
+ * the store refuses it, the attempt had lost its task: that is reported as `etask:task:stale` and
+ * nothing else happens; whoever has the task now records its outcome.
  *
  * An aborted attempt (`abortAll`) is given back with the attempt not counted as soon as its handler
- * ends; an attempt that comes after that, from a take that was under way, is given back without being
- * started. `releaseAll` gives back without waiting for handlers, and waits for outcomes that are being
- * recorded. A handler that goes on after that is ignored but keeps its slot until it ends, so that no
- * more handlers run than were asked for.
+ * ends; an attempt that comes after that, from a take that was under way, is given back without
+ * being started. `releaseAll` gives back without waiting for handlers, and waits for outcomes that
+ * are being recorded. A handler that goes on after that is ignored but keeps its slot until it
+ * ends, so that no more handlers run than were asked for.
  *
  * If the process dies at any step before the commit, the lease expires and a rescuer puts the task
  * back; if it dies after the commit, the outcome stands.
@@ -83,7 +83,10 @@ export class Executor {
     return this.#running.size;
   }
 
-  /** Runs one attempt to its end; calls `handlerEnded` before the outcome is recorded. Never rejects. */
+  /**
+   * Runs one attempt to its end; calls `handlerEnded` before the outcome is recorded. Never
+   * rejects.
+   */
   async run(attempt: Attempt, handlerEnded: () => void): Promise<void> {
     const { store, world, worker } = this.#with;
     const abort = new AttemptAbort();
@@ -121,8 +124,8 @@ export class Executor {
   }
 
   /**
-   * Gives all running tasks back without waiting for their handlers, but for outcomes that are decided.
-   * Returns how many were given back.
+   * Gives all running tasks back without waiting for their handlers, but for outcomes that are
+   * decided. Returns how many were given back.
    */
   async releaseAll(): Promise<number> {
     const released = [...this.#running].map(async (running) => {

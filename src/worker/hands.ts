@@ -2,13 +2,13 @@ import { del, type Part, type Write } from "../store/part.ts";
 import { handKey } from "../task/keyspace.ts";
 
 /**
- * Counts what is left of each batch that this worker took, so that the batch's `hand/` entry goes when
- * nothing of it runs any more.
+ * Counts what is left of each batch that this worker took, so that the batch's `hand/` entry goes
+ * when nothing of it runs any more.
  *
- * An entry must never go before the last outcome of its batch has landed, or a rescuer would not find
- * the task. So the outcome that is the only one left takes the entry with it; when the last outcomes
- * are under way side by side, the entry goes in a commit of its own after them. An entry that lists
- * too much is harmless.
+ * An entry must never go before the last outcome of its batch has landed, or a rescuer would not
+ * find the task. So the outcome that is the only one left takes the entry with it; when the last
+ * outcomes are under way side by side, the entry goes in a commit of its own after them. An entry
+ * that lists too much is harmless.
  */
 export class Hands {
   readonly #worker: string;

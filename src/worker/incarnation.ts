@@ -1,14 +1,14 @@
 /**
  * One life of a worker: from its registration under a fresh random id to the end of its session.
  *
- * It opens a session, follows who else works, follows the shards it prefers, takes, runs, rescues. It
- * ends when it is stopped or when its session is lost. After a loss the handlers are told to stop, and
- * the worker begins a new life under a new id; ids are never used twice, so nothing written under the
- * old one can be mistaken.
+ * It opens a session, follows who else works, follows the shards it prefers, takes, runs, rescues.
+ * It ends when it is stopped or when its session is lost. After a loss the handlers are told to
+ * stop, and the worker begins a new life under a new id; ids are never used twice, so nothing
+ * written under the old one can be mistaken.
  *
- * Order of the end after `stop`: no more takes; wait for the running tasks up to `drainMs`; tell the
- * rest to stop and give them back; end the loops; end the session, which lets other workers see at
- * once that this one is gone. Dying at any step is the case that the rescuer is for.
+ * Order of the end after `stop`: no more takes; wait for the running tasks up to `drainMs`; tell
+ * the rest to stop and give them back; end the loops; end the session, which lets other workers see
+ * at once that this one is gone. Dying at any step is the case that the rescuer is for.
  */
 import { setMaxListeners } from "node:events";
 import { hostname } from "node:os";

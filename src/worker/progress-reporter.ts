@@ -1,10 +1,11 @@
 /**
  * Writes the progress of one attempt, at most once in {@link PERIOD_MS}.
  *
- * A handler may report as often as it likes: only the newest report is kept. The first one is written
- * at once, later ones when the period is over. One write is under way at a time. The outcome of the
- * attempt carries whatever was not confirmed until then (`unconfirmed`), so the last report always
- * lands and no report can land after the outcome: all of them are guarded by the attempt's fence.
+ * A handler may report as often as it likes: only the newest report is kept. The first one is
+ * written at once, later ones when the period is over. One write is under way at a time. The
+ * outcome of the attempt carries whatever was not confirmed until then (`unconfirmed`), so the last
+ * report always lands and no report can land after the outcome: all of them are guarded by the
+ * attempt's fence.
  *
  * When the store is away a report is kept and tried again after the next period. When the store
  * refuses one, the attempt has lost its task, and `onStale` says so.

@@ -1,14 +1,14 @@
 /**
  * Puts the tasks of vanished workers back.
  *
- * When a worker's key under `worker/` goes, all it had taken is listed under `hand/{worker}/`, and that
- * list can grow no more, because every take was guarded by the key. The worker that rendezvous hashing
- * prefers rescues at once, the others a second later if anything is left. Every rescue is guarded by
- * "the worker is gone" and by the task's fence, so any number of rescuers, also with a late finish of
- * the vanished worker, do no harm: one write of them wins.
+ * When a worker's key under `worker/` goes, all it had taken is listed under `hand/{worker}/`, and
+ * that list can grow no more, because every take was guarded by the key. The worker that rendezvous
+ * hashing prefers rescues at once, the others a second later if anything is left. Every rescue is
+ * guarded by "the worker is gone" and by the task's fence, so any number of rescuers, also with a
+ * late finish of the vanished worker, do no harm: one write of them wins.
  *
- * Every {@link AUDIT_MS} the list of all hands is compared with the live workers: that finds what was
- * left when nobody was there to see a worker vanish, or when a rescuer died half-way.
+ * Every {@link AUDIT_MS} the list of all hands is compared with the live workers: that finds what
+ * was left when nobody was there to see a worker vanish, or when a rescuer died half-way.
  *
  * If the process dies half-way, what is left under `hand/` is found by the next one.
  */
@@ -18,10 +18,10 @@ import { Wakeup } from "../base/wakeup.ts";
 import { forgetHandPart, orphanPart, type RescueFacts, rescuePart } from "../broker/rescue.ts";
 import type { Part } from "../store/part.ts";
 import { prefixEnd } from "../store/range.ts";
-import type { Entry, Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import { DEFAULT_RETENTION } from "../task/enqueue-options.ts";
 import { handRange, taskKey, workerKey, workerOfHandKey } from "../task/keyspace.ts";
-import { decodeHand, decodeSpec, decodeState } from "../task/records.ts";
+import { decodeHand, decodeSpec, decodeState, type HandRecord } from "../task/records.ts";
 import { readOr } from "../task/task-reader.ts";
 import type { Roster } from "./roster.ts";
 
@@ -101,12 +101,20 @@ export class Rescuer {
     const { start, end } = handRange(worker);
     for (let from = start; !signal.aborted; ) {
       const page = await this.#store.range({ start: from, end }, { limit: HANDS_AT_ONCE });
-      const parts = (await this.#parts(page.entries, worker)).flat();
+      const hands = page.entries.flatMap((entry) => {
+        const record = readOr(entry, decodeHand);
+        return record ? [{ key: entry.key, record }] : [];
+      });
+      const parts = await this.#parts(
+        hands.map(({ record }) => record),
+        worker,
+      );
       for (let index = 0; index < parts.length; index += PARTS_AT_ONCE) {
         await this.#commit(parts.slice(index, index + PARTS_AT_ONCE), worker);
       }
-      if (page.entries.length > 0) {
-        await this.#store.commit(page.entries.map(({ key }) => forgetHandPart(key, worker)));
+      // What cannot be read is left for people to look at.
+      if (hands.length > 0) {
+        await this.#store.commit(hands.map(({ key }) => forgetHandPart(key, worker)));
       }
       const last = page.entries.at(-1);
       if (!page.more || !last) return;
@@ -115,11 +123,9 @@ export class Rescuer {
   }
 
   /** One part for each task that still runs under the vanished worker. */
-  async #parts(hands: readonly Entry[], worker: string): Promise<Rescue[]> {
+  async #parts(hands: readonly HandRecord[], worker: string): Promise<Rescue[]> {
     const rescues: Rescue[] = [];
-    const ids = hands
-      .flatMap((entry) => Object.values(readOr(entry, decodeHand)?.queues ?? {}).flat())
-      .values();
+    const ids = hands.flatMap(({ queues }) => Object.values(queues).flat()).values();
     const lane = async () => {
       for (let next = ids.next(); !next.done; next = ids.next()) {
         const rescue = await this.#rescueOf(next.value, worker);

@@ -1,11 +1,12 @@
 /**
  * Who works: a live view of the keys under `worker/`.
  *
- * From it follows which shards a worker prefers, by rendezvous hashing: every worker that takes from a
- * queue and knows the same kinds of tasks is weighed against the shard, the heaviest one prefers it. So
- * a worker that comes or goes moves only its own shards, and no kind is left to workers that do not
- * know it: those that know other kinds divide the shards among themselves once more. A preference is no ownership: while the views of two workers differ, both
- * or neither may prefer a shard, and nothing worse happens than a lost race or a later steal.
+ * From it follows which shards a worker prefers, by rendezvous hashing: every worker that takes
+ * from a queue and knows the same kinds of tasks is weighed against the shard, the heaviest one
+ * prefers it. So a worker that comes or goes moves only its own shards, and no kind is left to
+ * workers that do not know it: those that know other kinds divide the shards among themselves once
+ * more. A preference is no ownership: while the views of two workers differ, both or neither may
+ * prefer a shard, and nothing worse happens than a lost race or a later steal.
  */
 import { type FollowerSink, follow } from "../coordination/follower.ts";
 import type { Entry, Store, WatchBatch } from "../store/store.ts";

@@ -3,16 +3,17 @@
  *
  * It scans the head of the shard, then watches the shard from a revision before that scan. When the
  * window runs low and more lies beyond its horizon, `refill` scans on. Entries of kinds that this
- * worker does not know are passed over and left for a worker that does; entries that are not ours or
- * damaged are reported and passed over.
+ * worker does not know are passed over and left for a worker that does; entries that are not ours
+ * or damaged are reported and passed over.
  *
- * Scan and watch overtake each other. What is put beyond the horizon while a scan is under way may be
- * missing from its pages, so the horizon moves no further than that. What a scan saw and the watch
- * already deleted is a stale entry, which the window may hold.
+ * Scan and watch overtake each other. What is put beyond the horizon while a scan is under way may
+ * be missing from its pages, so the horizon moves no further than that. What a scan saw and the
+ * watch already deleted is a stale entry, which the window may hold.
  *
- * Every 30 s the shard is scanned afresh: old etcd versions can lose a watch event, and a task whose
- * event was lost must not wait for ever. A scan that was begun before is then worth nothing. When the
- * store is away the loop above starts this again; a `refill` that fails is called for again.
+ * Every 30 s the shard is scanned afresh: old etcd versions can lose a watch event, and a task
+ * whose event was lost must not wait for ever. A scan that was begun before is then worth nothing.
+ * When the store is away the loop above starts this again; a `refill` that fails is called for
+ * again.
  */
 import { publish } from "../base/events.ts";
 import type { LoopWorld } from "../base/loop.ts";

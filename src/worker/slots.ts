@@ -1,7 +1,8 @@
 /**
  * The places in which handlers run: never more than `capacity` are in use. A task whose handler has
- * ended leaves its place before its outcome is recorded, so that the next handler need not wait for the
- * store; but no more than `capacity` outcomes may be under way, so a store that is away stops the taking.
+ * ended leaves its place before its outcome is recorded, so that the next handler need not wait for
+ * the store; but no more than `capacity` outcomes may be under way, so a store that is away stops
+ * the taking.
  */
 export class Slots {
   readonly capacity: number;

@@ -1,22 +1,23 @@
 /**
  * Takes tasks, as many as there are free slots, and hands them to the executor.
  *
- * What to take comes from the windows of the shards that this worker prefers, merged into one order:
- * priority first, then age. Nothing is taken that something in a part of a shard not yet read might go
- * before. So one worker alone sees strict priority and order of enqueueing. Takes are committed in
- * batches, a few under way at once; slots are occupied before a take is sent and freed for each task
- * that somebody else got.
+ * What to take comes from the windows of the shards that this worker prefers, merged into one
+ * order: priority first, then age. Nothing is taken that something in a part of a shard not yet
+ * read might go before. So one worker alone sees strict priority and order of enqueueing. Takes are
+ * committed in batches, a few under way at once; slots are occupied before a take is sent and freed
+ * for each task that somebody else got.
  *
  * When all its windows are empty and slots are free, the worker looks at one other shard of its
- * queues, chosen at random, and takes a few from its head: a steal. A steal that finds only what this
- * worker cannot run goes on from there the next time. Steals come at a pace that slows down from
- * {@link STEAL_MS_MIN} to {@link STEAL_MS_MAX} while they find nothing, so idle workers are quiet.
+ * queues, chosen at random, and takes a few from its head: a steal. A steal that finds only what
+ * this worker cannot run goes on from there the next time. Steals come at a pace that slows down
+ * from {@link STEAL_MS_MIN} to {@link STEAL_MS_MAX} while they find nothing, so idle workers are
+ * quiet.
  *
- * A take is guarded by the worker's session, so after the session is lost nothing more is taken. A take
- * whose answer was lost is sent again until the answer is known, or until the session is lost: then
- * whatever was taken after all is found under `hand/` by a rescuer, as it is when the process dies
- * between the commit and the first call of a handler. A take that fails for another reason is put back
- * into the windows, after a pause.
+ * A take is guarded by the worker's session, so after the session is lost nothing more is taken. A
+ * take whose answer was lost is sent again until the answer is known, or until the session is lost:
+ * then whatever was taken after all is found under `hand/` by a rescuer, as it is when the process
+ * dies between the commit and the first call of a handler. A take that fails for another reason is
+ * put back into the windows, after a pause.
  */
 import type { CancelTimer } from "../base/clock.ts";
 import { publish } from "../base/events.ts";

@@ -11,8 +11,8 @@ export interface WorkerOptions {
   /** The queues to take from, 1 to 64. Default `["default"]`. */
   readonly queues?: readonly string[];
   /**
-   * How long after this process's death its tasks go back to their queues, 2 s to 1 h. Default 15 s.
-   * Shorter is faster recovery, longer survives longer pauses of process or network.
+   * How long after this process's death its tasks go back to their queues, 2 s to 1 h. Default 15
+   * s. Shorter is faster recovery, longer survives longer pauses of process or network.
    */
   readonly leaseTtl?: Duration;
   /**

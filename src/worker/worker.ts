@@ -69,8 +69,8 @@ export class Worker implements AsyncDisposable {
   }
 
   /**
-   * Stops: takes nothing more, waits for the running tasks up to `drain`, gives the rest back with the
-   * attempt not counted, leaves. Idempotent; a worker that was stopped cannot be started again.
+   * Stops: takes nothing more, waits for the running tasks up to `drain`, gives the rest back with
+   * the attempt not counted, leaves. Idempotent; a worker that was stopped cannot be started again.
    */
   async stop(): Promise<void> {
     this.#stop.abort();
@@ -79,7 +79,9 @@ export class Worker implements AsyncDisposable {
     this.#giveUp.abort();
   }
 
-  /** Starts, and stops at SIGTERM or SIGINT or when `signal` aborts. Resolves when it has stopped. */
+  /**
+   * Starts, and stops at SIGTERM or SIGINT or when `signal` aborts. Resolves when it has stopped.
+   */
   async run(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     requireKnownKeys("worker.run", options, ["signal"]);
     const onSignal = () => this.#stop.abort();

@@ -8,6 +8,8 @@ import { noteEvents } from "../queue/support/events.ts";
 import { type EtcdServer, startEtcd } from "../support/etcd-server.ts";
 
 const GOOD_TASKS = 50;
+/** Too large to be copied into a ready entry. */
+const LARGE = "x".repeat(8_000);
 const FIRST = "00000000000000000000000000";
 const PAST = "due/202001010000/1577836800000";
 
@@ -55,6 +57,13 @@ const foreign = [
   ...["expire/junk", "expire/202001010000/", "expire/202001010000/no id"],
 ];
 
+/** Records that are whole and name what no key could hold: read, found to be of no use, forgotten. */
+const useless: Readonly<Record<string, object>> = {
+  "hand/ghost/90000002": { queues: { default: ["", "no id", "ä", "a#spec", LARGE] } },
+  "expire/202001010000/nobody": {},
+  [`${PAST}/nobody`]: { id: "somebody", name: "double" },
+};
+
 const digits = (index: number) => String(index).padStart(2, "0");
 
 /** One damaged record of each sort under each prefix that workers read, before and behind the good. */
@@ -69,12 +78,15 @@ function damagedRecords(): Record<string, Uint8Array> {
       records[`ready/default/${shard}/${end}`] = bytes;
     }
     records[`worker/${sort}`] = bytes;
-    records[`hand/${sort}/00000001`] = bytes;
+    records[`hand/gone-${sort}/00000001`] = bytes;
   }
-  for (const [key, record] of Object.entries(impossible)) {
-    records[key] = Buffer.from(JSON.stringify({ v: 1, ...record }));
-  }
-  return records;
+  return { ...records, ...encoded(impossible) };
+}
+
+function encoded(records: Readonly<Record<string, object>>): Record<string, Uint8Array> {
+  const entries = Object.entries(records);
+  const bytes = (record: object) => Buffer.from(JSON.stringify({ v: 1, ...record }));
+  return Object.fromEntries(entries.map(([key, record]) => [key, bytes(record)]));
 }
 
 async function putAll(app: App, records: Readonly<Record<string, Uint8Array>>): Promise<void> {
@@ -133,6 +145,7 @@ describe.each(drivers)("damaged and foreign records on $name", ({ url }) => {
     const records = damagedRecords();
     await putAll(app, records);
     await putAll(app, Object.fromEntries(foreign.map((key) => [key, Buffer.from("foreign")])));
+    await putAll(app, encoded(useless));
     using malformed = noteEvents("etask:record:malformed");
     using failed = noteEvents("etask:loop:failed");
     await app.createWorker({ concurrency: 10 }).start();
@@ -164,29 +177,30 @@ describe.each(drivers)("damaged and foreign records on $name", ({ url }) => {
     expect(failed.seen).toEqual([]);
   });
 
-  test.each(Object.entries(damaged))(
-    "a task whose spec is %s fails, and is not tried again",
-    async (_, bytes) => {
-      await using app = await setup();
-      using malformed = noteEvents("etask:record:malformed");
-      // Too large to be copied into the ready entry.
-      const handle = await double.delay({ n: 1, padding: "x".repeat(8_000) });
-      await putAll(app, { [`task/${handle.id}#spec`]: bytes });
-      await app.createWorker().start();
+  test("a task whose spec is damaged fails, and is not tried again", async () => {
+    await using app = await setup();
+    using malformed = noteEvents("etask:record:malformed");
+    const handles = await double.delayMany(
+      Object.keys(damaged).map(() => ({ n: 1, padding: LARGE })),
+    );
+    const specKeys = handles.map(({ id }) => `task/${id}#spec`);
+    const records = Object.values(damaged).map((bytes, index) => [specKeys[index], bytes]);
+    await putAll(app, Object.fromEntries(records));
+    await app.createWorker({ concurrency: 5 }).start();
+    for (const [index, handle] of handles.entries()) {
+      const key = specKeys[index];
       const end = await handle.settle({ timeout: "10s" });
       expect(end).toMatchObject({ state: "failed", error: { code: "RECORD_MALFORMED" } });
-      expect(end.state === "failed" && end.error.message).toContain(`task/${handle.id}#spec`);
+      expect(end.state === "failed" && end.error.message).toContain(key);
+      await malformed.wait(1, (event) => event.key === key);
       const state = await app.store.get(`task/${handle.id}#state`);
-      expect(JSON.parse(String(state && Buffer.from(state.value)))).toMatchObject({ attempt: 1 });
-      await malformed.wait(1, (event) => event.key === `task/${handle.id}#spec`);
-    },
-  );
+      expect(JSON.parse(String(Buffer.from(state?.value ?? "")))).toMatchObject({ attempt: 1 });
+    }
+  });
 
   test("a task whose spec is another's or gone fails, and is not tried again", async () => {
     await using app = await setup();
-    const [one, two, three] = await double.delayMany(
-      [1, 2, 3].map((n) => ({ n, padding: "x".repeat(8_000) })),
-    );
+    const [one, two, three] = await double.delayMany([1, 2, 3].map((n) => ({ n, padding: LARGE })));
     if (!one || !two || !three) throw new Error("Three were enqueued.");
     const spec = await app.store.get(`task/${two.id}#spec`);
     await putAll(app, { [`task/${one.id}#spec`]: spec?.value ?? Buffer.from("") });
@@ -236,6 +250,26 @@ describe.each(drivers)("damaged and foreign records on $name", ({ url }) => {
     for (const [index, handle] of handles.entries()) {
       if (index % 2 === 1) expect(await handle.result({ timeout: "10s" })).toBe(2 * index);
     }
+  });
+
+  test("a task whose spec is damaged while it waits for its next attempt fails", async () => {
+    await using app = await setup();
+    const { id, revision } = await flaky.delay(LARGE);
+    const stateKey = `task/${id}#state`;
+    await app.createWorker().start();
+    const range = { start: stateKey, end: `${stateKey}0` };
+    const seen: string[] = [];
+    for await (const { events } of app.store.watch(range, { after: revision })) {
+      for (const event of events) {
+        if (event.type !== "put") continue;
+        const { state, error } = JSON.parse(Buffer.from(event.entry.value).toString());
+        seen.push(state);
+        if (state === "scheduled") await putAll(app, { [`task/${id}#spec`]: Buffer.from("{}") });
+        if (state === "failed") expect(error.code).toBe("RECORD_MALFORMED");
+      }
+      if (seen.includes("failed") || seen.includes("succeeded")) break;
+    }
+    expect(seen).toEqual(["running", "scheduled", "failed"]);
   });
 
   test("a damaged due entry still makes its task ready", async () => {

@@ -44,7 +44,9 @@ async function refused(directory: string): Promise<string> {
   return message;
 }
 
-/** What a process of its own says when it opens an app: its store's URL, or the code of the error. */
+/**
+ * What a process of its own says when it opens an app: its store's URL, or the code of the error.
+ */
 async function openElsewhere(
   cwd: string,
   env: Record<string, string>,

@@ -78,8 +78,8 @@ function prepareDirectory(directory: string): boolean {
 }
 
 /**
- * Makes a directory and those above it. Node's own way never returns where the system makes none, as
- * under `/proc`.
+ * Makes a directory and those above it. Node's own way never returns where the system makes none,
+ * as under `/proc`.
  */
 function makeDirectory(directory: string): void {
   const above = dirname(directory);

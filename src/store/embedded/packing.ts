@@ -1,9 +1,9 @@
 import type { Guard, Part, Write } from "../part.ts";
 
 /**
- * Parts on their way to the writing thread: one flat list of texts and numbers, and all values in one
- * buffer that is handed over. Cloning the nested objects as they are costs both threads more than all
- * else they do for a commit.
+ * Parts on their way to the writing thread: one flat list of texts and numbers, and all values in
+ * one buffer that is handed over. Cloning the nested objects as they are costs both threads more
+ * than all else they do for a commit.
  */
 export interface PackedParts {
   readonly items: readonly (string | number)[];

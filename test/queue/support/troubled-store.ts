@@ -19,8 +19,8 @@ export type Trouble = (
 ) => undefined | { readonly at: "before" | "after"; readonly error: StoreError };
 
 /**
- * A store that counts what it is asked, and that a test can take away for a while or make fail. Like
- * a driver, its watches go on by themselves once the store is back.
+ * A store that counts what it is asked, and that a test can take away for a while or make fail.
+ * Like a driver, its watches go on by themselves once the store is back.
  */
 export class TroubledStore implements Store {
   readonly url: undefined;
