@@ -57,7 +57,9 @@ const foreign = [
   ...["expire/junk", "expire/202001010000/", "expire/202001010000/no id"],
 ];
 
-/** Records that are whole and name what no key could hold: read, found to be of no use, forgotten. */
+/**
+ * Records that are whole and name what no key could hold: read, found to be of no use, forgotten.
+ */
 const useless: Readonly<Record<string, object>> = {
   "hand/ghost/90000002": { queues: { default: ["", "no id", "ä", "a#spec", LARGE] } },
   "expire/202001010000/nobody": {},
@@ -66,7 +68,9 @@ const useless: Readonly<Record<string, object>> = {
 
 const digits = (index: number) => String(index).padStart(2, "0");
 
-/** One damaged record of each sort under each prefix that workers read, before and behind the good. */
+/**
+ * One damaged record of each sort under each prefix that workers read, before and behind the good.
+ */
 function damagedRecords(): Record<string, Uint8Array> {
   const records: Record<string, Uint8Array> = {};
   for (const [index, [sort, bytes]] of Object.entries(damaged).entries()) {

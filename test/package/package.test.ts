@@ -228,7 +228,8 @@ describe("the types of the package", () => {
     await format.delay({ device: 7 });
     // @ts-expect-error There is no such option.
     await format.delay({ device: "a" }, { prioriti: 9 });
-    export { app, bytes, isEtaskError, openEmbeddedStore, openEtcdStore, options, seconds, storeCases, view };
+    export { app, bytes, isEtaskError, openEmbeddedStore, openEtcdStore };
+    export { options, seconds, storeCases, view };
   `;
 
   test.each([

@@ -24,9 +24,9 @@ import { readError } from "./failure.ts";
 import { inlineLink, startWriterThread, threadLink } from "./link.ts";
 import { rangeQuery, readEntry, readRange } from "./reading.ts";
 import { snapshot, type Tables } from "./tables.ts";
-import { Tail } from "./tail.ts";
+import type { Tail } from "./tail.ts";
 import { watchRange } from "./watch.ts";
-import { Writer } from "./writer.ts";
+import type { Writer } from "./writer.ts";
 
 /** Where an embedded store is, and how this process uses it. */
 export interface EmbeddedStoreOptions {
@@ -50,30 +50,11 @@ export interface EmbeddedStoreOptions {
  * @throws StoreRefusedError (`STORE_REFUSED`) when the directory is not ours, not writable,
  *   damaged, or was written by a newer version.
  */
-export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-  const { clock = systemClock, random = systemRandom, inline = false } = options;
-  const historyMs = requireInteger("historyMs", options.historyMs ?? 300_000, 1_000, 86_400_000);
-  if (!inline && clock !== systemClock) {
-    throw new InvalidOptionsError("A clock of your own needs inline: the thread has the real one.");
-  }
-  const directory = resolve(options.directory);
-  const url = options.url ?? `embedded:${directory}`;
-  const tables = openDirectory(directory, random);
-  const tail = new Tail(tables, clock, directory);
-  const onChange = () => tail.check();
-  try {
-    const thread = inline ? undefined : await startWriterThread({ directory, historyMs });
-    const writer = new Writer(clock, (self) =>
-      thread === undefined
-        ? inlineLink(tables, { directory, historyMs, clock, random }, self, onChange)
-        : threadLink(thread, clock, self, onChange),
-    );
-    return new EmbeddedStore({ tables, tail, writer, clock, url });
-  } catch (error) {
-    await tables.root.close();
-    throw error;
-  }
+export function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
+  return EmbeddedStore.open(options);
 }
+
+const OPTIONS = ["directory", "url", "clock", "random", "inline", "historyMs"];
 
 interface Organs {
   readonly tables: Tables;
