@@ -84,7 +84,7 @@ export class Backend {
 
   /**
    * Every change of the tasks whose id begins with `prefix`, in order, gapless, resumable: hand in
-   * the revision of the last change as `after`. Ends quietly when `signal` aborts.
+   * `resumeAfter` of the last change as `after`. Ends quietly when `signal` aborts.
    *
    * @throws HistoryLostError (`HISTORY_LOST`) when changes after `after` are no longer known.
    */

@@ -68,7 +68,7 @@ export class InvalidOptionsError extends EtaskError {
   readonly code = "INVALID_OPTIONS";
 }
 
-/** A wait ended because its time was over or its signal aborted; what was waited for goes on. */
+/** A wait ended because its time was over; what was waited for goes on. */
 export class WaitTimeoutError extends EtaskError {
   readonly code = "WAIT_TIMEOUT";
 }

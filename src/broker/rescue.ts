@@ -31,7 +31,7 @@ export function rescuePart(
 ): { part: Part; state: "pending" | "failed" } {
   const from = state.worker as string;
   const lost = (state.lost ?? 0) + 1;
-  const next: StateRecord & { by: string } = { ...state, lost, at: facts.at, by: facts.by };
+  const next: StateRecord = { ...state, lost, at: facts.at, by: facts.by };
   const part = (after: StateRecord, write: Write): Part => ({
     guards: [keyAbsent(workerKey(from)), keyUnchanged(stateEntry.key, stateEntry.modRevision)],
     writes: [put(stateEntry.key, encodeRecord(after)), write],

@@ -47,8 +47,9 @@ async function openDriver(url: string, options: OpenStoreOptions): Promise<Store
     }
     case "etcd": {
       const { openEtcdStore } = await import("./etcd/index.ts");
-      const store = await openEtcdStore({ ...world, ...location, url });
-      return createNamespacedStore(store, `${location.namespace}/`);
+      const { driver: _, namespace, ...address } = location;
+      const store = await openEtcdStore({ ...world, ...address, url });
+      return createNamespacedStore(store, `${namespace}/`);
     }
   }
 }

@@ -64,6 +64,8 @@ export interface StateRecord {
   readonly lost?: number;
   /** The worker that runs the task or ended the last attempt. */
   readonly worker?: string;
+  /** The worker that put it back or failed it, after the one above had vanished. */
+  readonly by?: string;
   /** The batch in which that worker took it. Worker and batch together are the record's nonce. */
   readonly hand?: number;
   /** When the running or last attempt was taken, by the worker's clock. */

@@ -95,7 +95,7 @@ export class Subject {
       case "range":
         return this.#range(step);
       case "watch":
-        this.#watches.push(this.#watch(step.range, this.#base + step.after));
+        this.#watches.push(noticedLater(this.#watch(step.range, this.#base + step.after)));
         return undefined;
       case "grant":
         this.#leases.push((await store.grant(step.short ? shortTtlMs : LONG_TTL_MS)).id);
@@ -192,6 +192,12 @@ export class Subject {
     if (!isEtaskError(error)) throw error;
     return { code: error.code, applied: (error as { applied?: unknown }).applied };
   }
+}
+
+/** A promise that may fail before anybody waits for it; whoever does is told. */
+function noticedLater<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
 }
 
 function guardOf(key: string, is: Guard["is"], revision: Revision): Guard {

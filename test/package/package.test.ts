@@ -236,7 +236,7 @@ describe("the types of the package", () => {
     ["strict", {}],
     ["stricter", { exactOptionalPropertyTypes: true, noUncheckedIndexedAccess: true }],
     ["bundler", { module: "ESNext", moduleResolution: "Bundler" }],
-    ["with all libraries checked", { skipLibCheck: false }],
+    ["with its libraries checked", { skipLibCheck: false }],
   ])("fit a consumer's program: %s", async (name, more) => {
     const folder = join(project.folder, name.replaceAll(" ", "-"));
     await mkdir(folder);

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { InvalidOptionsError } from "../../base/errors.ts";
-import { requireInteger } from "../../base/options.ts";
+import { requireInteger, requireKnownKeys, shown } from "../../base/options.ts";
 import { type Random, systemRandom } from "../../base/random.ts";
 import { checkCommit, LEASE_TTL_MS_MAX, LEASE_TTL_MS_MIN } from "../limits.ts";
 import type { Part } from "../part.ts";
@@ -24,9 +24,9 @@ import { readError } from "./failure.ts";
 import { inlineLink, startWriterThread, threadLink } from "./link.ts";
 import { rangeQuery, readEntry, readRange } from "./reading.ts";
 import { snapshot, type Tables } from "./tables.ts";
-import type { Tail } from "./tail.ts";
+import { Tail } from "./tail.ts";
 import { watchRange } from "./watch.ts";
-import type { Writer } from "./writer.ts";
+import { Writer } from "./writer.ts";
 
 /** Where an embedded store is, and how this process uses it. */
 export interface EmbeddedStoreOptions {
@@ -54,6 +54,13 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<Embedd
   return EmbeddedStore.open(options);
 }
 
+function requireDirectory(directory: unknown): string {
+  if (typeof directory === "string" && directory !== "" && !directory.includes("\0")) {
+    return directory;
+  }
+  throw new InvalidOptionsError(`directory must be the path of one; got ${shown(directory)}.`);
+}
+
 const OPTIONS = ["directory", "url", "clock", "random", "inline", "historyMs"];
 
 interface Organs {
@@ -78,12 +85,41 @@ export class EmbeddedStore implements Store {
   readonly #clock: Clock;
   #closing: Promise<void> | undefined;
 
-  constructor({ tables, tail, writer, clock, url }: Organs) {
+  private constructor({ tables, tail, writer, clock, url }: Organs) {
     this.url = url;
     this.#tables = tables;
     this.#tail = tail;
     this.#writer = writer;
     this.#clock = clock;
+  }
+
+  /** Use {@link openEmbeddedStore}. */
+  static async open(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
+    requireKnownKeys("openEmbeddedStore", options, OPTIONS);
+    const { clock = systemClock, random = systemRandom, inline = false } = options;
+    const historyMs = requireInteger("historyMs", options.historyMs ?? 300_000, 1_000, 86_400_000);
+    if (!inline && clock !== systemClock) {
+      throw new InvalidOptionsError(
+        "A clock of your own needs inline: the thread has the real one.",
+      );
+    }
+    const directory = resolve(requireDirectory(options.directory));
+    const url = options.url ?? `embedded:${directory}`;
+    const tables = openDirectory(directory, random);
+    const tail = new Tail(tables, clock, directory);
+    const onChange = () => tail.check();
+    try {
+      const thread = inline ? undefined : await startWriterThread({ directory, historyMs });
+      const writer = new Writer(clock, (self) =>
+        thread === undefined
+          ? inlineLink(tables, { directory, historyMs, clock, random }, self, onChange)
+          : threadLink(thread, clock, self, onChange),
+      );
+      return new EmbeddedStore({ tables, tail, writer, clock, url });
+    } catch (error) {
+      await tables.root.close();
+      throw error;
+    }
   }
 
   async get(key: string): Promise<Entry | undefined> {

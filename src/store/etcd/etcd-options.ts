@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { InvalidOptionsError } from "../../base/errors.ts";
-import { requireInteger } from "../../base/options.ts";
+import { requireInteger, requireKnownKeys } from "../../base/options.ts";
 import { type Random, systemRandom } from "../../base/random.ts";
 
 /** Where an etcd cluster is and how to talk to it. */
@@ -67,11 +67,17 @@ export interface ResolvedEtcdOptions {
   readonly random: Random;
 }
 
+const OPTIONS = [
+  ...["endpoints", "tls", "username", "password", "insecure", "discover", "url"],
+  ...["operationMs", "tryMs", "clock", "random"],
+];
+
 /**
  * @throws InvalidOptionsError (`INVALID_OPTIONS`) naming the option; nothing has been sent then.
  */
 export function resolveEtcdOptions(given: EtcdOptions): ResolvedEtcdOptions {
-  if (given.endpoints.length === 0) {
+  requireKnownKeys("openEtcdStore", given, OPTIONS);
+  if (!Array.isArray(given.endpoints) || given.endpoints.length === 0) {
     throw new InvalidOptionsError("endpoints must name at least one etcd server.");
   }
   for (const { host, port } of given.endpoints) {
@@ -83,7 +89,7 @@ export function resolveEtcdOptions(given: EtcdOptions): ResolvedEtcdOptions {
   if (credentials && !given.tls && exposed && given.insecure !== true) {
     throw new InvalidOptionsError(
       `A password must not travel in plaintext to ${exposed.host}: use etcds:// (TLS), or ` +
-        "set the option `insecure` if the network is protected otherwise.",
+        "reach it over the loopback address, through a tunnel for example.",
     );
   }
   return {
@@ -113,7 +119,9 @@ function resolveCredentials({
   throw new InvalidOptionsError("username and password must be given together.");
 }
 
-function readTls({ ca, cert, key, serverName }: EtcdTlsOptions): TlsMaterial {
+function readTls(given: EtcdTlsOptions): TlsMaterial {
+  requireKnownKeys("tls", given, ["ca", "cert", "key", "serverName"]);
+  const { ca, cert, key, serverName } = given;
   if ((cert === undefined) !== (key === undefined)) {
     throw new InvalidOptionsError("tls.cert and tls.key must be given together.");
   }

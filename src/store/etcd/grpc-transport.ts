@@ -123,7 +123,9 @@ function metadata(headers: Headers): Metadata {
 }
 
 function rpcError({ code, details, message }: ServiceError): RpcError {
-  return new RpcError(code ?? status.UNKNOWN, details ?? message);
+  // grpc-js ends some texts with an empty note about name resolution.
+  const text = (details ?? message).replace(/ ?Resolution note: $/, "");
+  return new RpcError(code ?? status.UNKNOWN, text);
 }
 
 function asBuffer(bytes: Uint8Array): Buffer {

@@ -88,6 +88,8 @@ const RULES: readonly Rule[] = [
   [status.INVALID_ARGUMENT, /user name is empty/, no("user-missing")],
   [status.INVALID_ARGUMENT, /revision of auth store is old/, no("token")],
   [status.INVALID_ARGUMENT, /authentication failed|user name not found/, no("denied")],
+  // So it is for a password given for a user that has none.
+  [status.UNKNOWN, /authentication failed/, no("denied")],
   [status.INVALID_ARGUMENT, undefined, no("invalid")],
   [status.PERMISSION_DENIED, undefined, no("denied")],
   [status.NOT_FOUND, /requested lease not found/, no("lease-lost")],
