@@ -81,7 +81,8 @@ class Chaos {
         store.trouble = store.trouble ? undefined : () => this.#trouble();
       },
     ];
-    // Nobody waits for it: what is refused, or fails because the store is away, is part of the game.
+    // Nobody waits for it: what is refused, or fails because the store is away, is part of the
+    // game.
     Promise.resolve(acts[this.#below(acts.length)]?.()).catch(() => {});
     await clock.advance(random.next() < 0.5 ? this.#below(50) : this.#below(4_000));
   }

@@ -9,7 +9,8 @@ import { parseStoreUrl } from "../../src/store/store-url.ts";
 export function optionsOf(url: string): EtcdOptions {
   const location = parseStoreUrl(url);
   if (location.driver !== "etcd") throw new Error(`${url} is no etcd URL.`);
-  return { ...location, url };
+  const { driver: _, namespace: __, ...address } = location;
+  return { ...address, url };
 }
 
 /** A part that puts one key without a guard. */

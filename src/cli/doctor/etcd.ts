@@ -14,9 +14,13 @@ export async function checkEtcd(location: EtcdLocation): Promise<Finding[]> {
 }
 
 /** Loaded only when it is asked for, as it brings gRPC. */
-async function openDriver(location: EtcdLocation): Promise<EtcdStore> {
+async function openDriver({
+  driver: _,
+  namespace: __,
+  ...address
+}: EtcdLocation): Promise<EtcdStore> {
   const { openEtcdStore } = await import("../../store/etcd/index.ts");
-  return openEtcdStore(location);
+  return openEtcdStore(address);
 }
 
 /** What is to be said of a cluster whose servers say this of themselves. */
