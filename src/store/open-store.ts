@@ -38,7 +38,7 @@ async function openDriver(url: string, options: OpenStoreOptions): Promise<Store
   switch (location.driver) {
     case "memory": {
       const { openMemoryStore } = await import("./memory/index.ts");
-      return openMemoryStore(world);
+      return openMemoryStore({ clock: world.clock });
     }
     case "embedded": {
       const { openEmbeddedStore } = await import("./embedded/index.ts");

@@ -125,7 +125,8 @@ export class Rescuer {
   /** One part for each task that still runs under the vanished worker. */
   async #parts(hands: readonly HandRecord[], worker: string): Promise<Rescue[]> {
     const rescues: Rescue[] = [];
-    const ids = hands.flatMap(({ queues }) => Object.values(queues).flat()).values();
+    // A task that this worker took again, after a failure, is listed by two of its batches.
+    const ids = new Set(hands.flatMap(({ queues }) => Object.values(queues).flat())).values();
     const lane = async () => {
       for (let next = ids.next(); !next.done; next = ids.next()) {
         const rescue = await this.#rescueOf(next.value, worker);

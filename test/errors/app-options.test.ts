@@ -7,11 +7,15 @@ import {
   openStore,
   type TaskDefinition,
 } from "../../src/index.ts";
+import { openEmbeddedStore } from "../../src/store/embedded/index.ts";
+import { openEtcdStore } from "../../src/store/etcd/index.ts";
+import { createMemoryStorage } from "../../src/testing/index.ts";
 import { echo, expectInvalid, setup, unchecked } from "./options-support.ts";
 import { openMemoryApp, refusal } from "./refusal.ts";
 
 describe("options with a mistake in their name", () => {
   const known = "; known options: ";
+  const address = { endpoints: [{ host: "127.0.0.1", port: 2379 }] };
 
   test.each<[string, (app: App) => unknown]>([
     ["createApp", () => createApp(unchecked({ store: "memory:", taks: [] }))],
@@ -34,6 +38,10 @@ describe("options with a mistake in their name", () => {
     ["update", (app) => app.backend.update({ id: "a", fence: 1 }, unchecked({ taks: 1 }))],
     ["list", (app) => app.broker.list(unchecked({ taks: 1 }))],
     ["update", (app) => app.broker.update("a", unchecked({ taks: 1 }))],
+    ["openEmbeddedStore", () => openEmbeddedStore(unchecked({ directory: "a", taks: 1 }))],
+    ["openEtcdStore", () => openEtcdStore(unchecked({ endpoints: [], taks: 1 }))],
+    ["tls", () => openEtcdStore({ ...address, tls: unchecked({ taks: 1 }) })],
+    ["createMemoryStorage", () => createMemoryStorage(unchecked({ taks: 1 }))],
   ])("%s has no option taks, and says which it has", async (what, act) => {
     await using app = await setup();
     await expectInvalid(app, () => act(app), what, 'has no option "taks"', known);
@@ -98,6 +106,16 @@ describe("tasks and stores of an app", () => {
     const given = { name: "a", run: () => {}, input } as unknown as TaskDefinition<1, 1, 1>;
     const act = () => createApp({ store: "memory:", tasks: [defineTask(given)] });
     await expectInvalid(undefined, act, "input must be a Standard Schema", "got ");
+  });
+
+  test.each([undefined, "", 7, "a\0b"])("%o is no directory of a store", async (directory) => {
+    const act = () => openEmbeddedStore({ directory: unchecked(directory) });
+    await expectInvalid(undefined, act, "directory must be the path of one; got ");
+  });
+
+  test.each([[undefined], [[]], ["h:2379"], [{}]])("%o are no etcd servers", async (endpoints) => {
+    const act = () => openEtcdStore({ endpoints: unchecked(endpoints) });
+    await expectInvalid(undefined, act, "endpoints must name at least one etcd server");
   });
 
   test("two tasks of one name are refused, the same one twice is not", async () => {

@@ -5,6 +5,7 @@ import { createResolvingStore } from "../../src/store/resolving-store.ts";
 import { StoreUnavailableError } from "../../src/store/store-errors.ts";
 import { WORKERS_RANGE, workerOfKey } from "../../src/task/keyspace.ts";
 import { decodeState } from "../../src/task/records.ts";
+import { isFinal } from "../../src/task/state.ts";
 import { defineTask } from "../../src/task/task.ts";
 import type { Worker } from "../../src/worker/worker.ts";
 import { HistoryCheck } from "./support/history-check.ts";
@@ -31,6 +32,11 @@ function defineChancy({ clock, random }: World) {
       return { attempt, fence };
     },
   });
+}
+
+async function allEnded(backend: App["backend"]): Promise<boolean> {
+  const { tasks } = await backend.list({ limit: 1_000 });
+  return tasks.every(({ state }) => isFinal(state));
 }
 
 /** A system under chaos: workers come and go, the store fails, tasks are moved and removed. */
@@ -95,12 +101,10 @@ class Chaos {
       if (!one.worker) await this.#toggle(one);
     }
     const { backend } = await this.#world.app();
-    await this.#world.until(async () => {
-      for (const state of ["pending", "scheduled", "running"] as const) {
-        if ((await backend.list({ state, limit: 1 })).tasks.length > 0) return false;
-      }
-      return true;
-    });
+    for (let seconds = 0; !(await allEnded(backend)); seconds += 1) {
+      if (seconds > 300) throw new Error("Not all tasks ended within 5 minutes of peace.");
+      await this.#world.clock.advance(1_000);
+    }
   }
 
   #below(limit: number): number {
@@ -129,13 +133,12 @@ class Chaos {
       await worker.stop();
     } else {
       const concurrency = 1 + this.#below(8);
-      one.worker = one.app.createWorker({
-        concurrency,
-        queues: QUEUES,
-        leaseTtl: 5_000,
-        drain: 2_000,
+      const options = { concurrency, queues: QUEUES, leaseTtl: 5_000, drain: 2_000 };
+      const made = one.app.createWorker(options);
+      one.worker = made;
+      await made.start().catch(() => {
+        if (one.worker === made) one.worker = undefined;
       });
-      await one.worker.start();
     }
   }
 
@@ -186,7 +189,7 @@ function wrongResults({ storage }: World): string[] {
   return wrong;
 }
 
-test.each(Array.from({ length: 12 }, (_, index) => index + 1))(
+test.each(Array.from({ length: 8 }, (_, index) => index + 1))(
   "invariants: hold at every revision of a chaotic run, and every task ends (seed %d)",
   async (seed) => {
     await using world = createWorld(seed);

@@ -114,6 +114,27 @@ test("rescue: all of a vanished worker's tasks are back at once, at their places
   expect((await producer.backend.get("t/007"))?.attempt).toBeGreaterThanOrEqual(1);
 });
 
+test("rescue: a task that its worker had taken twice is found in two hands and put back once", async () => {
+  await using world = createWorld();
+  const { task, calls } = defineHeldTask<string>("held", {
+    retry: { attempts: 5, backoff: "immediate" },
+  });
+  const first = (await world.app([task])).createWorker({ concurrency: 2, leaseTtl: "5s" });
+  const producer = await world.app();
+  await Promise.all(["a", "b"].map((id) => producer.enqueue("held", id, { id })));
+  await first.start();
+  await world.until(() => calls.length === 2);
+  calls.find(({ input }) => input === "b")?.end.reject(new Error("first"));
+  await world.until(() => calls.length === 3);
+  expect((await world.store.range(handRange())).entries).toHaveLength(2);
+  using rescued = noteEvents("etask:task:rescued");
+  await (await world.app([defineQuickTask("other")])).createWorker().start();
+  await world.clock.settle();
+  await dropSessions(world, first.id);
+  await world.until(() => rescued.seen.length >= 2);
+  expect(rescued.seen.map(({ id }) => id).toSorted()).toEqual(["a", "b"]);
+});
+
 test("rescue: nothing of a live worker is touched, whoever starts and audits", async () => {
   await using world = createWorld();
   const { task, calls } = defineHeldTask<number>("held");

@@ -86,11 +86,12 @@ export function openTables(directory: string, root: RootDatabase<Buffer, string>
   return insideExitGate(() => ({
     directory,
     root,
+    // First, because it tells whether the file is ours, and another process may look at any moment.
+    meta: root.openDB<Buffer, string>("meta", text),
     entries: root.openDB<Buffer, string>("entries", text),
     log: root.openDB<Buffer, Buffer>("log", { encoding: "binary", keyEncoding: "binary" }),
     leases: root.openDB<Buffer, string>("leases", text),
     attached: root.openDB<Buffer, string>("attached", text),
-    meta: root.openDB<Buffer, string>("meta", text),
   }));
 }
 

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { requireInteger } from "../../base/options.ts";
+import { requireInteger, requireKnownKeys } from "../../base/options.ts";
 import { checkCommit, RANGE_LIMIT_MAX } from "../limits.ts";
 import { guardHolds, type Part, type Write } from "../part.ts";
 import type { KeyRange } from "../range.ts";
@@ -146,6 +146,7 @@ export class MemoryStorage {
 
 /** Creates an empty {@link MemoryStorage}. */
 export function createMemoryStorage(options: MemoryStorageOptions = {}): MemoryStorage {
+  requireKnownKeys("createMemoryStorage", options, ["clock"]);
   return new MemoryStorage(options.clock ?? systemClock);
 }
 
