@@ -91,10 +91,10 @@ export class Roster implements FollowerSink {
 
   #heaviest(subject: string, takesPart: (worker: Rostered) => boolean): boolean {
     let best = this.#self;
-    let bestWeight = hash(`${this.#self}/${subject}`);
+    let bestWeight = weigh(this.#self, subject);
     for (const [worker, rostered] of this.#workers) {
       if (worker === this.#self || !takesPart(rostered)) continue;
-      const weight = hash(`${worker}/${subject}`);
+      const weight = weigh(worker, subject);
       if (weight > bestWeight || (weight === bestWeight && worker > best)) {
         best = worker;
         bestWeight = weight;
@@ -102,6 +102,18 @@ export class Roster implements FollowerSink {
     }
     return best === this.#self;
   }
+}
+
+/**
+ * Shards differ in their last character alone, which FNV-1a hardly spreads: without the finalizer
+ * of MurmurHash3 (https://github.com/aappleby/smhasher) one worker would outweigh another at nearly
+ * all.
+ */
+function weigh(worker: string, subject: string): number {
+  let weight = hash(`${worker}/${subject}`);
+  weight = Math.imul(weight ^ (weight >>> 16), 0x85ebca6b);
+  weight = Math.imul(weight ^ (weight >>> 13), 0xc2b2ae35);
+  return (weight ^ (weight >>> 16)) >>> 0;
 }
 
 interface Rostered {

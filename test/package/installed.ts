@@ -50,7 +50,10 @@ export async function pack(): Promise<Packed> {
   const folder = await mkdtemp(join(tmpdir(), "etask-package-"));
   const args = ["pack", "--json", "--pack-destination", folder];
   const options = { cwd: ROOT, timeout: 120_000, maxBuffer: 2 ** 26 };
-  const { stdout } = await run("npm", args, options);
+  const { stdout } = await run("npm", args, options).catch(async (error) => {
+    await rm(folder, { recursive: true, force: true });
+    throw error;
+  });
   // A script that runs before the packing may say something first.
   const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf("[\n")));
   const tarball = join(folder, filename);

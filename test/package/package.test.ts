@@ -15,7 +15,7 @@ beforeAll(async () => {
   project = await packed.install();
 }, 180_000);
 
-afterAll(() => packed[Symbol.asyncDispose]());
+afterAll(() => packed?.[Symbol.asyncDispose]());
 
 /** The subpaths of the package that hold modules, as they are imported. */
 function subpaths(): string[] {

@@ -98,7 +98,7 @@ class Chaos {
     for (const one of this.#apps) {
       one.store.away = false;
       one.store.trouble = undefined;
-      if (!one.worker) await this.#toggle(one);
+      if (!one.worker) await this.#world.drive(this.#toggle(one));
     }
     const { backend } = await this.#world.app();
     for (let seconds = 0; !(await allEnded(backend)); seconds += 1) {
