@@ -9,7 +9,9 @@
  * `lost` aborts when the store says that the lease is gone, and also when no renewal was answered
  * for 0.9 of the lease's time: from then on others may rightly have taken over, and a process that
  * is cut off should stop what it does instead of doing it twice. Renewals run off the main thread,
- * so a blocked event loop does not end a session; the check merely happens late.
+ * so a blocked event loop does not end a session; the check merely happens late. A session that is
+ * lost closes itself: were it renewed when the store is back, its key would say that somebody still
+ * holds what nobody holds any more.
  *
  * If the process dies, the lease expires and the key goes. If it dies between grant and put, the
  * lease expires without a key. After `close()` the key is gone at once.
@@ -97,6 +99,8 @@ export class Session implements AsyncDisposable {
     const silentMs = this.#world.clock.monotonic() - this.#keeper.lastAnsweredAt();
     if (this.#keeper.lost() || silentMs > this.lease.ttlMs * TRUST) {
       this.#lost.abort(new Error("The session is lost."));
+      // When the store is away the lease expires by itself.
+      this.close().catch(() => {});
       return;
     }
     const ms = Math.min(CHECK_MS_MAX, this.lease.ttlMs / 10);
