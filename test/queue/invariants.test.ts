@@ -1,10 +1,12 @@
 import { expect, test } from "vitest";
 import type { App } from "../../src/app.ts";
 import { createGroupCommitStore } from "../../src/store/group-commit-store.ts";
+import { createMemoryStorage } from "../../src/store/memory/index.ts";
+import { del, put } from "../../src/store/part.ts";
 import { createResolvingStore } from "../../src/store/resolving-store.ts";
 import { StoreUnavailableError } from "../../src/store/store-errors.ts";
-import { WORKERS_RANGE, workerOfKey } from "../../src/task/keyspace.ts";
-import { decodeState } from "../../src/task/records.ts";
+import { handKey, readyKey, WORKERS_RANGE, workerOfKey } from "../../src/task/keyspace.ts";
+import { decodeState, encodeRecord } from "../../src/task/records.ts";
 import { isFinal } from "../../src/task/state.ts";
 import { defineTask } from "../../src/task/task.ts";
 import type { Worker } from "../../src/worker/worker.ts";
@@ -213,3 +215,57 @@ test.each(Array.from({ length: 8 }, (_, index) => index + 1))(
     expect(seen).toContain("succeeded");
   },
 );
+
+const SEQUENCE = "01ARZ3NDEKTSV4RRFFQ69G5FAV";
+const spec = { id: "a", name: "t", queue: "q", priority: 5, createdAt: 1, sequence: SEQUENCE };
+const ready = readyKey("a", { queue: "q", priority: 5, sequence: SEQUENCE });
+const running = { state: "running", attempt: 1, worker: "w", hand: 1, at: 1 };
+const putRecord = (key: string, record: object) => put(key, encodeRecord(record));
+const enqueued = [putRecord("task/a#spec", spec), putRecord(ready, spec)];
+const taken = [
+  del(ready),
+  putRecord("task/a#state", running),
+  putRecord(handKey("w", 1), { queues: { q: ["a"] } }),
+];
+const alive = [putRecord("worker/w", {})];
+
+test.each([
+  ["a task that waits without a ready entry", [[putRecord("task/a#spec", spec)]]],
+  ["a task that waits twice", [[...enqueued, putRecord(`${ready.slice(0, -1)}X`, spec)]]],
+  ["a task taken by nobody alive", [enqueued, taken]],
+  ["a task that runs and no hand lists it", [alive, enqueued, taken.slice(0, 2)]],
+  ["a task that runs and waits", [alive, enqueued, taken.slice(1)]],
+  ["a hand that goes too early", [alive, enqueued, taken, [del(handKey("w", 1))]]],
+  [
+    "an attempt that is not counted",
+    [
+      alive,
+      enqueued,
+      [...taken.slice(0, 1), putRecord("task/a#state", { ...running, attempt: 0 })],
+    ],
+  ],
+  [
+    "an end that is left again",
+    [
+      alive,
+      enqueued,
+      taken,
+      [putRecord("task/a#state", { ...running, state: "failed" })],
+      [putRecord("task/a#state", { ...running, attempt: 2 })],
+    ],
+  ],
+])("invariants: the check notices %s", (_what, commits) => {
+  const storage = createMemoryStorage();
+  for (const writes of commits) storage.commit([{ guards: [], writes }]);
+  const check = new HistoryCheck();
+  check.run(storage.log);
+  expect(check.findings).not.toEqual([]);
+});
+
+test("invariants: the check finds nothing in a life as it should be", () => {
+  const storage = createMemoryStorage();
+  for (const writes of [alive, enqueued, taken]) storage.commit([{ guards: [], writes }]);
+  const check = new HistoryCheck();
+  check.run(storage.log);
+  expect(check.findings).toEqual([]);
+});
