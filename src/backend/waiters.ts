@@ -20,8 +20,9 @@ import { untilAnswered } from "../coordination/until-answered.ts";
 import { keyRange } from "../store/range.ts";
 import type { Revision, Store, WatchEvent } from "../store/store.ts";
 import { HistoryLostError, StoreClosedError } from "../store/store-errors.ts";
+import { decodeState } from "../task/decode.ts";
 import { META_KEY, parseTaskKey, taskKey, tasksRange } from "../task/keyspace.ts";
-import { decodeState, type StateRecord } from "../task/records.ts";
+import type { StateRecord } from "../task/records.ts";
 import { isFinal } from "../task/state.ts";
 import { readOr } from "../task/task-reader.ts";
 

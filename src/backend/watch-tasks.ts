@@ -14,7 +14,13 @@
 
 import type { Entry, Revision, Store, WatchEvent } from "../store/store.ts";
 import { HistoryLostError } from "../store/store-errors.ts";
-import { parseTaskKey, type TaskPart, taskRange, tasksRange } from "../task/keyspace.ts";
+import {
+  parseTaskKey,
+  TASK_KEYS_MAX,
+  type TaskPart,
+  taskRange,
+  tasksRange,
+} from "../task/keyspace.ts";
 import { joinTask } from "../task/task-reader.ts";
 import { type TaskView, viewOf } from "../task/view.ts";
 
@@ -22,7 +28,7 @@ const KNOWN_MAX = 1_000;
 const KNOWN_BYTES_MAX = 4_096;
 
 /** What happened to a task; of several things at one revision the first of these. */
-export type ChangeKind = "removed" | "enqueued" | "state" | "progress";
+export type ChangeKind = "removed" | "enqueued" | "state" | "edited" | "progress";
 
 /** What one revision did to one task. */
 export interface TaskChange {
@@ -91,11 +97,22 @@ function changesIn(events: readonly WatchEvent[]): RecordChange[] {
   return changes;
 }
 
-const KINDS: readonly ChangeKind[] = ["removed", "enqueued", "state", "progress"];
+const KINDS: readonly ChangeKind[] = ["removed", "enqueued", "state", "edited", "progress"];
 
-function kindOf(event: WatchEvent, part: TaskPart): ChangeKind | undefined {
-  if (event.type === "delete") return part === "spec" ? "removed" : undefined;
-  return part === "spec" ? "enqueued" : part;
+function kindOf(event: WatchEvent, part: TaskPart | "attempt"): ChangeKind | undefined {
+  // What goes without the spec goes with a state.
+  if (event.type === "delete") return part === "spec" ? "removed" : "progress";
+  switch (part) {
+    case "spec":
+      return event.entry.version === 1 ? "enqueued" : "edited";
+    case "cancel":
+      return "edited";
+    // It comes with a state.
+    case "attempt":
+      return "progress";
+    default:
+      return part;
+  }
 }
 
 async function taskAfter(
@@ -106,7 +123,10 @@ async function taskAfter(
   let records = known.get(id);
   if (kind === "enqueued") records = new Map();
   if (records) {
-    for (const event of events) if (event.type === "put") records.set(event.key, event.entry);
+    for (const event of events) {
+      if (event.type === "put") records.set(event.key, event.entry);
+      else records.delete(event.key);
+    }
   } else {
     records = await recordsAt(store, id, revision);
   }
@@ -118,11 +138,11 @@ async function taskAfter(
 async function recordsAt(store: Store, id: string, revision: Revision): Promise<Records> {
   const range = taskRange(id);
   try {
-    const { entries } = await store.range(range, { limit: 10, revision });
+    const { entries } = await store.range(range, { limit: TASK_KEYS_MAX, revision });
     return new Map(entries.map((entry) => [entry.key, entry]));
   } catch (error) {
     if (!(error instanceof HistoryLostError)) throw error;
-    const { entries } = await store.range(range, { limit: 10 });
+    const { entries } = await store.range(range, { limit: TASK_KEYS_MAX });
     return new Map(entries.map((entry) => [entry.key, entry]));
   }
 }

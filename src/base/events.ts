@@ -39,6 +39,33 @@ export interface Events {
   "etask:task:rescued": { id: string; from: string; by: string; state: string };
   /** A ready task has a kind that this worker does not know; it is left for another. */
   "etask:task:kind-unknown": { id: string; name: string; worker: string };
+  /** This process leads: its Beat promotes, ticks, sweeps and compacts. */
+  "etask:beat:elected": { leader: string };
+  /** This process leads no longer. `lost`: its lease was gone. */
+  "etask:beat:resigned": { leader: string; lost: boolean };
+  /** The store's history up to a revision was given up. */
+  "etask:beat:compacted": { revision: number };
+  /** The store is nearly full: new tasks are refused until space was freed (`accepting`). */
+  "etask:store:space": { accepting: boolean; usedBytes: number; quotaBytes: number };
+  /** A queue's settings changed, as this worker sees it. */
+  "etask:queue:changed": { queue: string; paused: boolean };
+  /** A handler goes on although its attempt is over. `origin`: where its task was defined. */
+  "etask:task:zombie": {
+    id: string;
+    name: string;
+    attempt: number;
+    worker: string;
+    why: string;
+    origin: string;
+  };
+  /** A task was ended by this Beat: it expired, took too long in all, or did not obey. */
+  "etask:task:overdue": { id: string; state: string; why: string };
+  /** A schedule's instant came and its task was enqueued, `lateMs` after it. */
+  "etask:schedule:ticked": { schedule: string; tick: number; id: string; lateMs: number };
+  /** A schedule's instant came and made no task. */
+  "etask:schedule:skipped": { schedule: string; tick: number; why: string };
+  /** A declared schedule is older than the stored one and was left out. */
+  "etask:schedule:superseded": { schedule: string };
   /** A loop met an error that it survives; it goes on after a pause. */
   "etask:loop:failed": { loop: string; error: unknown };
 }

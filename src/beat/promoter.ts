@@ -16,10 +16,11 @@ import { dropDuePart, failDuePart, promotePart } from "../broker/promote.ts";
 import type { Part } from "../store/part.ts";
 import { afterKey } from "../store/range.ts";
 import type { Entry, Store } from "../store/store.ts";
+import { decodeState } from "../task/decode.ts";
 import { DEFAULT_RETENTION } from "../task/enqueue-options.ts";
 import { dueRange, dueTime, idOfDueKey, laterDueRange, taskKey } from "../task/keyspace.ts";
 import { isId } from "../task/names.ts";
-import { decodeState, type StateRecord } from "../task/records.ts";
+import type { StateRecord } from "../task/records.ts";
 import { readOr, readTask } from "../task/task-reader.ts";
 
 const SCAN_MS = 500;

@@ -3,17 +3,17 @@ import { createIdSource, type IdSource } from "../base/ids.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { requireInteger, requireKnownKeys, shown } from "../base/options.ts";
 import { afterKey, inRange, type KeyRange } from "../store/range.ts";
-import type { Store } from "../store/store.ts";
+import type { PartResult, Store } from "../store/store.ts";
 import { changeTask, removeTask } from "../task/change.ts";
+import { decodeReady } from "../task/decode.ts";
 import type { EnqueueRequest } from "../task/enqueuer.ts";
 import { TaskRunningError } from "../task/failure.ts";
 import type { TaskHandle } from "../task/handle.ts";
 import { parseReadyKey, readyRange } from "../task/keyspace.ts";
 import { requireId, requirePriority, requireQueue } from "../task/names.ts";
-import { decodeReady } from "../task/records.ts";
 import { readOr } from "../task/task-reader.ts";
 import { Consumer, type TakenTask } from "./consumer.ts";
-import { type EnqueueReceipt, enqueuePart } from "./enqueue.ts";
+import { type EnqueueReceipt, enqueuePart, receiptOf } from "./enqueue.ts";
 import { enqueueMany, type HandleMaker } from "./enqueue-many.ts";
 import { type MoveOptions, movePart } from "./move.ts";
 import { listQueues, type QueueView } from "./queue-view.ts";
@@ -61,16 +61,13 @@ export class Broker {
    * Accepts a task; resolves when it is durable.
    *
    * @throws NotJsonError, PayloadTooLargeError before anything is written.
+   * @throws StoreNearlyFullError (`STORE_NEARLY_FULL`) when the store has no room for new tasks.
    * @throws StoreError when it was not, or not certainly, accepted.
    */
   async enqueue(request: EnqueueRequest): Promise<EnqueueReceipt> {
     const { spec, bytes } = this.#encode(request);
     const [result] = await this.#store.commit([enqueuePart(spec, bytes)]);
-    return {
-      id: spec.id,
-      revision: result?.revision as number,
-      created: result?.applied as boolean,
-    };
+    return receiptOf(spec.id, result as PartResult);
   }
 
   /**

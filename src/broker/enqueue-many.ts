@@ -2,7 +2,7 @@ import type { Store } from "../store/store.ts";
 import { EnqueuePartialError, type MissingTask } from "../task/enqueuer.ts";
 import type { TaskHandle } from "../task/handle.ts";
 import { commitBulk } from "./bulk.ts";
-import { type EnqueueReceipt, enqueuePart } from "./enqueue.ts";
+import { type EnqueueReceipt, enqueuePart, receiptOf } from "./enqueue.ts";
 import type { EncodedSpec } from "./spec.ts";
 
 /** Makes a handle from a receipt; the backend provides it. */
@@ -33,13 +33,18 @@ export function enqueueMany(
       store,
       open.map((index) => parts[index] as (typeof parts)[number]),
     );
+    let refusal: unknown;
     const applied = new Map<string, MissingTask["applied"]>();
     for (const [at, outcome] of outcomes.entries()) {
       const id = idOf(open[at] as number);
-      if (outcome.kind === "missing") applied.set(id, outcome.applied);
-      else {
-        const { revision, applied: created } = outcome.result;
-        receipts.set(id, { id, revision, created });
+      if (outcome.kind === "missing") {
+        applied.set(id, outcome.applied);
+        continue;
+      }
+      try {
+        receipts.set(id, receiptOf(id, outcome.result));
+      } catch (error) {
+        refusal ??= error;
       }
     }
     const landed: TaskHandle[] = [];
@@ -54,7 +59,7 @@ export function enqueueMany(
       }
     }
     if (missing.length === 0) return landed;
-    throw new EnqueuePartialError(landed, missing, error, run);
+    throw new EnqueuePartialError(landed, missing, error ?? refusal, run);
   };
   return run();
 }

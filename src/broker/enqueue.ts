@@ -1,8 +1,15 @@
-import { keyAbsent, type Part, put } from "../store/part.ts";
-import type { Revision } from "../store/store.ts";
-import { readyKey, taskKey } from "../task/keyspace.ts";
+import { keyAbsent, type Part, put, type Write } from "../store/part.ts";
+import type { PartResult, Revision } from "../store/store.ts";
+import { StoreNearlyFullError } from "../store/store-errors.ts";
+import { ADMISSION_KEY, deadlineKey, dueKey, readyKey, taskKey } from "../task/keyspace.ts";
 import { positionOf } from "../task/position.ts";
-import { encodeRecord, type ReadyRecord, type SpecRecord } from "../task/records.ts";
+import {
+  type Counts,
+  countsOf,
+  encodeRecord,
+  type ReadyRecord,
+  type SpecRecord,
+} from "../task/records.ts";
 
 /** What became of one enqueue. */
 export interface EnqueueReceipt {
@@ -12,27 +19,59 @@ export interface EnqueueReceipt {
   readonly created: boolean;
 }
 
-/** Specs up to this size are copied into the ready index, so that a take needs no read. */
+/**
+ * Specs up to this size are copied into the ready and due indexes, so that a take or promotion
+ * needs no read.
+ */
 export const SPEC_COPY_BYTES_MAX = 4_096;
 
 /**
- * Creates a task: its spec and its entry in the ready index. Held when no task has this id yet.
- * Two writes; the spec is unique to this intent because it carries the task's sequence.
+ * Creates a task: its spec, its entry in the ready or due index, and one for each time by which it
+ * must have been started or have ended. Held when no task has this id yet and the store has room.
+ * Two writes for most; the spec is unique to this intent because it carries the task's sequence.
  */
 export function enqueuePart(spec: SpecRecord, encoded: Uint8Array): Part {
   const key = taskKey(spec.id, "spec");
+  const { dueAt } = spec;
+  const value = waitingValue(spec, encoded);
   return {
-    guards: [keyAbsent(key)],
+    guards: [keyAbsent(key), keyAbsent(ADMISSION_KEY)],
     writes: [
       put(key, encoded),
-      put(readyKey(spec.id, positionOf(spec, undefined)), firstReadyValue(spec, encoded)),
+      dueAt === undefined
+        ? put(readyKey(spec.id, positionOf(spec, undefined)), value)
+        : put(dueKey(dueAt, spec.id), value),
+      ...deadlineWrites(spec),
     ],
+    otherwise: [key],
     witness: key,
   };
 }
 
-function firstReadyValue({ id, name }: SpecRecord, encoded: Uint8Array): Uint8Array {
-  return encoded.byteLength <= SPEC_COPY_BYTES_MAX ? encoded : encodeRecord({ id, name });
+/** The entries that let Beat find a task that was not started or has not ended in time. */
+export function deadlineWrites({ id, expiresAt, deadlineAt }: SpecRecord): Write[] {
+  const times = new Set([expiresAt, deadlineAt].filter((at) => at !== undefined));
+  return [...times].map((at) => put(deadlineKey(at, id), NOTHING));
+}
+
+const NOTHING = new Uint8Array();
+
+/**
+ * Reads the answer to an {@link enqueuePart}.
+ *
+ * @throws StoreNearlyFullError (`STORE_NEARLY_FULL`) when the store accepts no new tasks.
+ */
+export function receiptOf(id: string, { applied, revision, reads }: PartResult): EnqueueReceipt {
+  if (applied || reads[0]) return { id, revision, created: applied };
+  throw new StoreNearlyFullError(
+    `The store is nearly full, so task ${id} was not accepted. Running tasks can finish; free ` +
+      "space or raise the quota (etask doctor says how full it is), then try again.",
+  );
+}
+
+function waitingValue({ id, name, expiresAt }: SpecRecord, encoded: Uint8Array): Uint8Array {
+  if (encoded.byteLength <= SPEC_COPY_BYTES_MAX) return encoded;
+  return encodeRecord({ id, name, ...(expiresAt === undefined ? undefined : { expiresAt }) });
 }
 
 /**
@@ -40,15 +79,16 @@ function firstReadyValue({ id, name }: SpecRecord, encoded: Uint8Array): Uint8Ar
  * `spec` is copied into it when it is known and small.
  */
 export function readyAgainValue(
-  ready: Pick<ReadyRecord, "id" | "name">,
-  attempt: number,
-  lost: number,
+  ready: Pick<ReadyRecord, "id" | "name" | "expiresAt">,
+  counts: Counts,
   spec: SpecRecord | undefined,
 ): Uint8Array {
-  const counts = { attempt, ...(lost > 0 ? { lost } : undefined) };
+  const counted = countsOf(counts);
   if (spec !== undefined) {
-    const full = encodeRecord({ ...spec, ...counts });
+    const full = encodeRecord({ ...spec, ...counted });
     if (full.byteLength <= SPEC_COPY_BYTES_MAX) return full;
   }
-  return encodeRecord({ id: ready.id, name: ready.name, ...counts });
+  const { id, name, expiresAt } = ready;
+  const expires = expiresAt === undefined ? undefined : { expiresAt };
+  return encodeRecord({ id, name, ...expires, ...counted });
 }

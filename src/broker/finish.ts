@@ -120,7 +120,7 @@ function putBack(
   state: StateRecord & ReadyPosition,
   { spec, also }: FinishFacts,
 ): Part {
-  const value = readyAgainValue(attempt.ready, state.attempt, state.lost ?? 0, spec);
+  const value = readyAgainValue(attempt.ready, state, spec);
   return withState(attempt, state, [put(readyKey(attempt.id, state), value), ...also]);
 }
 

@@ -27,7 +27,7 @@ export function movePart(task: TaskSnapshot, move: MoveOptions, at: number): Par
     guards: [keyPresent(fromKey), stateAsRead(task)],
     writes: [
       ...(fromKey === toKey ? [] : [del(fromKey)]),
-      put(toKey, readyAgainValue(spec, next.attempt, next.lost ?? 0, spec)),
+      put(toKey, readyAgainValue(spec, next, spec)),
       put(stateKey, encodeRecord(next)),
     ],
     witness: stateKey,

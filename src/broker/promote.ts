@@ -23,7 +23,7 @@ export function promotePart(due: Entry, task: TaskSnapshot, at: number): Part {
     writes: [
       del(due.key),
       put(stateKey, encodeRecord(next)),
-      put(readyKey(spec.id, position), readyAgainValue(spec, next.attempt, next.lost ?? 0, spec)),
+      put(readyKey(spec.id, position), readyAgainValue(spec, next, spec)),
     ],
     witness: stateKey,
   };

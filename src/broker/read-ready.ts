@@ -1,7 +1,7 @@
 import { publish } from "../base/events.ts";
 import type { Entry } from "../store/store.ts";
+import { decodeReady } from "../task/decode.ts";
 import { parseReadyKey } from "../task/keyspace.ts";
-import { decodeReady } from "../task/records.ts";
 import { readOr } from "../task/task-reader.ts";
 import type { ReadyEntry } from "./take.ts";
 

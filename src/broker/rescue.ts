@@ -43,7 +43,7 @@ export function rescuePart(
     return { part: part(failed, expireWrite(spec.id, failed)), state: "failed" };
   }
   const position = positionOf(spec, state);
-  const value = readyAgainValue(spec, state.attempt, lost, spec);
+  const value = readyAgainValue(spec, { ...state, lost }, spec);
   const pending: StateRecord = { ...next, state: "pending", ...position };
   return { part: part(pending, put(readyKey(spec.id, position), value)), state: "pending" };
 }

@@ -1,6 +1,6 @@
 import type { Entry, Store } from "../store/store.ts";
+import { decodeHand, decodeState } from "../task/decode.ts";
 import { handKey, handRange, taskKey, workerOfHandKey } from "../task/keyspace.ts";
-import { decodeHand, decodeState } from "../task/records.ts";
 import { readOr } from "../task/task-reader.ts";
 
 /** How many tasks are looked at by default; each costs a read. */

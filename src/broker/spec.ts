@@ -1,4 +1,6 @@
+import { InvalidOptionsError } from "../base/errors.ts";
 import { encodeJson, PayloadTooLargeError, requireJson } from "../base/json.ts";
+import { type ResolvedDelayOptions, TEN_YEARS_MS } from "../task/enqueue-options.ts";
 import type { EnqueueRequest } from "../task/enqueuer.ts";
 import { encodeRecord, type SpecRecord } from "../task/records.ts";
 
@@ -29,6 +31,7 @@ export interface SpecFacts {
 export function encodeSpec(request: EnqueueRequest, facts: SpecFacts): EncodedSpec {
   const { name, input, options } = request;
   if (input !== undefined) requireJson(`input${facts.at}`, input);
+  const { dueAt, expiresAt, deadlineAt } = timesOf(options, facts.createdAt);
   const spec: SpecRecord = {
     id: options.id ?? `${options.idPrefix}${facts.sequence}`,
     name,
@@ -38,14 +41,53 @@ export function encodeSpec(request: EnqueueRequest, facts: SpecFacts): EncodedSp
     ...(options.headers && { headers: options.headers }),
     createdAt: facts.createdAt,
     ...(options.id === undefined ? undefined : { sequence: facts.sequence }),
+    ...(dueAt === undefined ? undefined : { dueAt }),
+    ...(expiresAt === undefined ? undefined : { expiresAt }),
+    ...(deadlineAt === undefined ? undefined : { deadlineAt, totalMs: options.totalMs as number }),
+    ...(options.timeout && { timeout: options.timeout }),
     ...(options.retry && { retry: options.retry }),
     ...(options.retention && { retention: options.retention }),
+    ...(request.schedule && { schedule: request.schedule }),
   };
   const bytes = encodeRecord(spec);
   if (bytes.byteLength > facts.payloadBytesMax) {
     requirePayload(`The input${facts.at} of ${name}`, input, facts.payloadBytesMax);
   }
   return { spec, bytes };
+}
+
+interface Times {
+  /** `undefined`: ready at once. */
+  readonly dueAt: number | undefined;
+  readonly expiresAt: number | undefined;
+  readonly deadlineAt: number | undefined;
+}
+
+/**
+ * The times of a task that is enqueued at `now`.
+ *
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) when it would be due beyond the horizon or expire
+ *   before it may start.
+ */
+function timesOf(options: ResolvedDelayOptions, now: number): Times {
+  const at = options.at ?? (options.delayMs === undefined ? undefined : now + options.delayMs);
+  if (at !== undefined && at > now + TEN_YEARS_MS) {
+    throw new InvalidOptionsError(
+      `at must be at most 10 years from now; got ${new Date(at).toISOString()}.`,
+    );
+  }
+  const dueAt = at !== undefined && at > now ? at : undefined;
+  const readyAt = dueAt ?? now;
+  const { expiresInMs, totalMs } = options;
+  const expiresAt =
+    options.expiresAt ?? (expiresInMs === undefined ? undefined : now + expiresInMs);
+  if (expiresAt !== undefined && expiresAt <= readyAt) {
+    throw new InvalidOptionsError(
+      `The task would expire at ${new Date(expiresAt).toISOString()}, before it may start at ` +
+        `${new Date(readyAt).toISOString()}; give a later expiresAt or expiresIn.`,
+    );
+  }
+  return { dueAt, expiresAt, deadlineAt: totalMs === undefined ? undefined : readyAt + totalMs };
 }
 
 /**

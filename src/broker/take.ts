@@ -3,6 +3,7 @@ import type { PartResult, Revision } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
 import { handKey, type ReadyPosition, taskKey } from "../task/keyspace.ts";
 import {
+  countsOf,
   encodeRecord,
   type HandRecord,
   type ReadyRecord,
@@ -78,15 +79,16 @@ function handOf(entries: readonly ReadyEntry[]): HandRecord {
 function runningState(
   worker: string,
   hand: number,
-  { record: { attempt, lost }, position }: ReadyEntry,
+  { record, position }: ReadyEntry,
   at: number,
 ): StateRecord {
   // A task that waits for the first time stands where its spec says; else the state remembers.
-  const moved = attempt === undefined ? undefined : position;
+  const moved = record.attempt === undefined ? undefined : position;
+  const counts = countsOf(record);
   return {
     state: "running",
-    attempt: (attempt ?? 0) + 1,
-    ...(lost ? { lost } : undefined),
+    ...counts,
+    attempt: counts.attempt + 1,
     worker,
     hand,
     takenAt: at,

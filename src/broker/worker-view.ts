@@ -1,7 +1,8 @@
 import { listAll } from "../coordination/follower.ts";
 import type { Revision, Store } from "../store/store.ts";
+import { decodeWorker } from "../task/decode.ts";
 import { WORKERS_RANGE, workerOfKey } from "../task/keyspace.ts";
-import { decodeWorker, type WorkerRecord } from "../task/records.ts";
+import type { WorkerRecord } from "../task/records.ts";
 import { readOr } from "../task/task-reader.ts";
 import { listRunning, type RunningList } from "./running-view.ts";
 

@@ -28,6 +28,16 @@ const LOGGED: { readonly [Name in keyof Events]: readonly [Said, string] } = {
   "etask:task:stale": ["warn", "a write of an attempt that lost its task was refused"],
   "etask:task:rescued": ["warn", "put back the task of a worker that vanished"],
   "etask:task:kind-unknown": ["warn", "a task of a kind that this worker does not know waits"],
+  "etask:beat:elected": ["info", "this process leads the Beat"],
+  "etask:beat:resigned": ["info", "this process leads the Beat no longer"],
+  "etask:beat:compacted": ["debug", "old history was given up"],
+  "etask:store:space": ["warn", "the store's space changed what is accepted"],
+  "etask:queue:changed": ["info", "a queue's settings changed"],
+  "etask:task:zombie": ["warn", "a handler goes on although its attempt is over"],
+  "etask:task:overdue": ["warn", "a task was ended because its time was over"],
+  "etask:schedule:ticked": ["debug", "a schedule made a task"],
+  "etask:schedule:skipped": ["info", "a schedule's tick made no task"],
+  "etask:schedule:superseded": ["info", "a declared schedule is older than the stored one"],
   "etask:loop:failed": ["error", "a loop failed and goes on"],
 };
 

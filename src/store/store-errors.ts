@@ -34,6 +34,15 @@ export class StoreFullError extends StoreError {
   }
 }
 
+/**
+ * The store is nearly full, so no new tasks are accepted; those that exist go on. Nothing was
+ * written.
+ */
+export class StoreNearlyFullError extends StoreError {
+  readonly code = "STORE_NEARLY_FULL";
+  readonly applied = "no";
+}
+
 /** Too much is waiting to be committed already. Slow down and try again. */
 export class StoreBusyError extends StoreError {
   readonly code = "STORE_BUSY";

@@ -1,3 +1,4 @@
+import { type Instant, instantMs } from "../base/date.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
 import { InvalidOptionsError } from "../base/errors.ts";
 import { requireKnownKeys, shown } from "../base/options.ts";
@@ -9,14 +10,15 @@ import {
   requirePriority,
   requireQueue,
 } from "./names.ts";
-import type { RetentionRecord, RetryRecord } from "./records.ts";
-import { type RetryOptions, resolveRetry } from "./retry-policy.ts";
+import type { RetentionRecord, RetryRecord, TimeoutRecord } from "./records.ts";
+import { type RetryOptions, resolveRetry, resolveStoredRetry } from "./retry-policy.ts";
+import { resolveTimeout, type TimeoutOptions } from "./timeout.ts";
 
-/** How long a finished task is kept. */
+/** How long a finished task is kept; 0 removes it as soon as its end is known. */
 export interface RetentionOptions {
-  /** After success. Default 1 h, from 1 min to 10 years. */
+  /** After success. Default 1 h, at most 10 years. */
   readonly succeeded?: Duration;
-  /** After any other end. Default 7 d, from 1 min to 10 years. */
+  /** After any other end. Default 7 d, at most 10 years. */
   readonly failed?: Duration;
 }
 
@@ -32,6 +34,15 @@ export interface TaskOptions {
   readonly retry?: RetryOptions;
   /** A duration for every end, or one for each. */
   readonly retention?: Duration | RetentionOptions;
+  /** How long one attempt may take. Default: as long as it likes. */
+  readonly timeout?: Duration | TimeoutOptions;
+  /**
+   * How long the task may take in all, from when it is first ready: waiting, attempts and the
+   * pauses between them. Default: as long as it likes; from 1 s to 10 years.
+   */
+  readonly totalTimeout?: Duration;
+  /** Expires when it was not started so long after it was enqueued. From 1 s to 10 years. */
+  readonly expiresIn?: Duration;
 }
 
 /** What can be said when a task is enqueued. */
@@ -41,6 +52,12 @@ export interface DelayOptions extends TaskOptions {
    * returned with `created: false`.
    */
   readonly id?: string;
+  /** Ready so long from now. At most 10 years. */
+  readonly in?: Duration;
+  /** Ready at that time; a time that has passed means now. At most 10 years from now. */
+  readonly at?: Instant;
+  /** Expires when it was not started by then; must lie in the future, and after `at`. */
+  readonly expiresAt?: Instant;
   /** Up to 32 short texts that travel with the task, as `ctx.headers`; 4 KiB in all. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -52,6 +69,12 @@ export interface ResolvedDelayOptions {
   readonly queue: string;
   readonly priority: number;
   readonly headers: Readonly<Record<string, string>> | undefined;
+  readonly delayMs: number | undefined;
+  readonly at: number | undefined;
+  readonly expiresInMs: number | undefined;
+  readonly expiresAt: number | undefined;
+  readonly timeout: TimeoutRecord | undefined;
+  readonly totalMs: number | undefined;
   readonly retry: RetryRecord | undefined;
   readonly retention: RetentionRecord | undefined;
 }
@@ -63,12 +86,16 @@ export const TASK_OPTIONS: readonly string[] = [
   "idPrefix",
   "retry",
   "retention",
+  "timeout",
+  "totalTimeout",
+  "expiresIn",
 ];
-const DELAY_OPTIONS = [...TASK_OPTIONS, "id", "headers"];
+const DELAY_OPTIONS = [...TASK_OPTIONS, "id", "headers", "in", "at", "expiresAt"];
 const HEADERS_MAX = 32;
 const HEADER_BYTES_MAX = 4_096;
-const MINUTE_MS = 60_000;
-const TEN_YEARS_MS = 3_650 * 86_400_000;
+const SECOND_MS = 1_000;
+/** The horizon: nothing is kept, delayed or awaited for longer. */
+export const TEN_YEARS_MS = 3_650 * 86_400_000;
 
 /** How long finished tasks are kept when nobody says otherwise. */
 export const DEFAULT_RETENTION: RetentionRecord = {
@@ -89,8 +116,10 @@ export function resolveDelayOptions(
   if (given.id !== undefined && given.idPrefix !== undefined) {
     throw new InvalidOptionsError("Give either id or idPrefix, not both.");
   }
+  requireOneOfTwo(given, "in", "at");
+  requireOneOfTwo(given, "expiresIn", "expiresAt");
   const idPrefix = given.idPrefix ?? definition.idPrefix;
-  const retry = given.retry;
+  const { retry, timeout } = given;
   const retention = given.retention ?? definition.retention;
   return {
     id: given.id === undefined ? undefined : requireId(given.id),
@@ -98,7 +127,9 @@ export function resolveDelayOptions(
     queue: requireQueue(given.queue ?? definition.queue ?? DEFAULT_QUEUE),
     priority: requirePriority(given.priority ?? definition.priority ?? DEFAULT_PRIORITY),
     headers: given.headers === undefined ? undefined : requireHeaders(given.headers),
-    retry: retry === undefined ? undefined : resolveRetry(retry),
+    ...resolveTimes(definition, given),
+    timeout: timeout === undefined ? undefined : resolveTimeout(timeout),
+    retry: retry === undefined ? undefined : resolveStoredRetry(retry),
     retention: retention === undefined ? undefined : resolveRetention(retention),
   };
 }
@@ -107,11 +138,33 @@ export function resolveDelayOptions(
 export function checkTaskOptions(definition: TaskOptions): void {
   resolveDelayOptions(definition);
   if (definition.retry !== undefined) resolveRetry(definition.retry);
+  if (definition.timeout !== undefined) resolveTimeout(definition.timeout);
 }
 
-function resolveRetention(given: Duration | RetentionOptions): RetentionRecord {
+function requireOneOfTwo(given: DelayOptions, a: keyof DelayOptions, b: keyof DelayOptions): void {
+  if (given[a] === undefined || given[b] === undefined) return;
+  throw new InvalidOptionsError(`Give either ${a} or ${b}, not both.`);
+}
+
+function resolveTimes(definition: TaskOptions, given: DelayOptions) {
+  const { at, expiresAt } = given;
+  const expiresIn = expiresAt === undefined ? (given.expiresIn ?? definition.expiresIn) : undefined;
+  const totalTimeout = given.totalTimeout ?? definition.totalTimeout;
+  const bounded = (option: string, duration: Duration | undefined, min: number) =>
+    duration === undefined ? undefined : durationMs(option, duration, min, TEN_YEARS_MS);
+  return {
+    delayMs: bounded("in", given.in, 0),
+    at: at === undefined ? undefined : instantMs("at", at),
+    expiresInMs: bounded("expiresIn", expiresIn, SECOND_MS),
+    expiresAt: expiresAt === undefined ? undefined : instantMs("expiresAt", expiresAt),
+    totalMs: bounded("totalTimeout", totalTimeout, SECOND_MS),
+  };
+}
+
+/** @throws InvalidOptionsError (`INVALID_OPTIONS`) naming the member that is not allowed. */
+export function resolveRetention(given: Duration | RetentionOptions): RetentionRecord {
   if (typeof given !== "object") {
-    const ms = durationMs("retention", given, MINUTE_MS, TEN_YEARS_MS);
+    const ms = durationMs("retention", given, 0, TEN_YEARS_MS);
     return { succeededMs: ms, failedMs: ms };
   }
   requireKnownKeys("retention", given, ["succeeded", "failed"]);
@@ -119,13 +172,13 @@ function resolveRetention(given: Duration | RetentionOptions): RetentionRecord {
     succeededMs: durationMs(
       "retention.succeeded",
       given.succeeded ?? DEFAULT_RETENTION.succeededMs,
-      MINUTE_MS,
+      0,
       TEN_YEARS_MS,
     ),
     failedMs: durationMs(
       "retention.failed",
       given.failed ?? DEFAULT_RETENTION.failedMs,
-      MINUTE_MS,
+      0,
       TEN_YEARS_MS,
     ),
   };

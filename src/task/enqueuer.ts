@@ -7,6 +7,8 @@ export interface EnqueueRequest {
   readonly name: string;
   readonly input: unknown;
   readonly options: ResolvedDelayOptions;
+  /** The schedule that asks for it, and for which instant. */
+  readonly schedule?: { readonly name: string; readonly tick: number };
 }
 
 /** The way from a task to the broker; `app.ts` provides it, so that tasks stay below the broker. */

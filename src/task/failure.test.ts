@@ -2,8 +2,9 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { WaitTimeoutError } from "../base/errors.ts";
 import { NotJsonError } from "../base/json.ts";
+import { decodeState } from "./decode.ts";
 import { AttemptAbortedError, failureOf, isFinalFailure, TaskFailedError } from "./failure.ts";
-import { decodeState, encodeRecord } from "./records.ts";
+import { encodeRecord } from "./records.ts";
 
 function proxy(): object {
   const refuse = () => {

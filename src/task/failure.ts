@@ -97,6 +97,21 @@ export class TaskRunningError extends EtaskError {
   readonly code = "TASK_RUNNING";
 }
 
+/** A task that has ended cannot be edited or cancelled any more. */
+export class TaskEndedError extends EtaskError {
+  readonly code = "TASK_ENDED";
+}
+
+/** Only a task that has ended can be retried by hand. */
+export class TaskNotEndedError extends EtaskError {
+  readonly code = "TASK_NOT_ENDED";
+}
+
+/** An attempt, or all attempts together, took longer than allowed. */
+export class TimeoutError extends EtaskError {
+  readonly code = "ATTEMPT_TIMEOUT";
+}
+
 /**
  * The attempt no longer holds its task: another attempt has begun, or the task has ended. The store
  * refused the write.
@@ -117,9 +132,11 @@ export class AttemptAbortedError extends EtaskError {
 }
 
 /** The reasons in {@link AttemptAbortedError}. */
-export type AbortReason = "lease-lost" | "shutdown";
+export type AbortReason = "cancelled" | "timeout" | "lease-lost" | "shutdown";
 
 const ABORT_TEXTS: Readonly<Record<AbortReason, string>> = {
+  cancelled: "The task is cancelled.",
+  timeout: "The attempt has taken as long as it may.",
   "lease-lost": "The worker lost its lease; the task is taken by another worker.",
   shutdown: "The worker is stopping; the task goes back to its queue.",
 };

@@ -7,10 +7,16 @@ import { PRIORITY_MAX } from "./names.ts";
  * for readers of `etcdctl get --prefix` and for clients in other languages; this file is the only
  * place that builds or takes apart a key.
  *
- * A task's keys end in `#spec`, `#state` or `#progress`. `#` is in no id, so all keys of one task
- * lie side by side, whatever other ids begin with its id.
+ * A task's keys end in `#spec`, `#state`, `#progress`, `#cancel` or `#attempt-{slot}`. `#` is in no
+ * id, so all keys of one task lie side by side, whatever other ids begin with its id.
  */
-export type TaskPart = "spec" | "state" | "progress";
+export type TaskPart = "spec" | "state" | "progress" | "cancel";
+
+/** The last attempts of a task that are remembered beside the current one. */
+export const ATTEMPTS_KEPT = 20;
+
+/** More keys than one task can have: the limit of a page that reads it whole. */
+export const TASK_KEYS_MAX = ATTEMPTS_KEPT + 10;
 
 /** Shards of a queue's ready index; a task's shard follows from its id. */
 export const QUEUE_SHARDS = 8;
@@ -41,6 +47,20 @@ export function taskKey(id: string, part: TaskPart): string {
   return `task/${id}#${part}`;
 }
 
+/**
+ * `task/{id}#attempt-{slot}`: how an attempt that did not end the task went. There are
+ * {@link ATTEMPTS_KEPT} slots, used in turn, so the last ones are kept.
+ */
+export function attemptKey(id: string, attempt: number): string {
+  return `task/${id}#attempt-${String((attempt - 1) % ATTEMPTS_KEPT).padStart(2, "0")}`;
+}
+
+/** The keys of all attempts that a task may remember when `attempts` were begun. */
+export function attemptKeys(id: string, attempts: number): string[] {
+  const slots = Math.min(attempts, ATTEMPTS_KEPT);
+  return Array.from({ length: slots }, (_, slot) => attemptKey(id, slot + 1));
+}
+
 /** All keys of all tasks whose id begins with `idPrefix`. */
 export function tasksRange(idPrefix: string): KeyRange {
   return prefixRange(`task/${idPrefix}`);
@@ -57,12 +77,23 @@ export function afterTask(id: string): string {
 }
 
 /** Takes a task's key apart; `undefined` for a key that is not one of ours. */
-export function parseTaskKey(key: string): { id: string; part: TaskPart } | undefined {
+export function parseTaskKey(key: string): { id: string; part: TaskPart | "attempt" } | undefined {
   const mark = key.lastIndexOf("#");
   if (mark < 0 || !key.startsWith("task/")) return undefined;
-  const part = key.slice(mark + 1);
-  if (part !== "spec" && part !== "state" && part !== "progress") return undefined;
-  return { id: key.slice(5, mark), part };
+  const part = partNamed(key.slice(mark + 1));
+  return part && { id: key.slice(5, mark), part };
+}
+
+function partNamed(text: string): TaskPart | "attempt" | undefined {
+  switch (text) {
+    case "spec":
+    case "state":
+    case "progress":
+    case "cancel":
+      return text;
+    default:
+      return /^attempt-\d\d$/.test(text) ? "attempt" : undefined;
+  }
 }
 
 /** `ready/{queue}/{shard}/{9 - priority}{sequence}`: key order is the order of taking. */
@@ -124,15 +155,15 @@ export function sequenceFloor(ms: number): string {
 
 /** `due/{minute}/{milliseconds}/{id}`: a task that waits for a time. */
 export function dueKey(dueAt: number, id: string): string {
-  return `due/${minuteOf(dueAt)}/${millis(dueAt)}/${id}`;
+  return timedKey("due", dueAt, id);
 }
 
 /** All tasks that are due at `now` or before. */
 export function dueRange(now: number): KeyRange {
-  return { start: "due/", end: `due/${minuteOf(now)}/${millis(now + 1)}/` };
+  return timedRange("due", now);
 }
 
-/** All tasks that are due after `now` and before `until`. */
+/** All tasks that are due after `now` and at `until` or before. */
 export function laterDueRange(now: number, until: number): KeyRange {
   return { start: dueRange(now).end, end: dueRange(until).end };
 }
@@ -141,16 +172,46 @@ export function laterDueRange(now: number, until: number): KeyRange {
  * When a due key is due, in milliseconds since the epoch; `undefined` when it is not one of ours.
  */
 export function dueTime(key: string): number | undefined {
-  const match = DUE_KEY.exec(key);
-  return match ? Number(match[1]) : undefined;
+  return parseTimedKey("due", key)?.at;
 }
 
 /** The id in a due key; `undefined` when the key is not one of ours. */
 export function idOfDueKey(key: string): string | undefined {
-  return DUE_KEY.exec(key)?.[2];
+  return parseTimedKey("due", key)?.id;
 }
 
-const DUE_KEY = /^due\/\d{12}\/(\d{13})\/(.+)$/;
+/**
+ * `deadline/{minute}/{milliseconds}/{id}`: a task to look at when the time has passed, because it
+ * must have been started, have ended or have obeyed by then.
+ */
+export function deadlineKey(at: number, id: string): string {
+  return timedKey("deadline", at, id);
+}
+
+/** All deadlines that have passed at `now`. */
+export function deadlineRange(now: number): KeyRange {
+  return timedRange("deadline", now);
+}
+
+/** The time and the id in a deadline key; `undefined` when the key is not one of ours. */
+export function parseDeadlineKey(key: string): { at: number; id: string } | undefined {
+  return parseTimedKey("deadline", key);
+}
+
+function timedKey(prefix: string, at: number, id: string): string {
+  return `${prefix}/${minuteOf(at)}/${millis(at)}/${id}`;
+}
+
+function timedRange(prefix: string, now: number): KeyRange {
+  return { start: `${prefix}/`, end: `${prefix}/${minuteOf(now)}/${millis(now + 1)}/` };
+}
+
+function parseTimedKey(prefix: string, key: string): { at: number; id: string } | undefined {
+  const match = key.startsWith(`${prefix}/`) && TIMED_REST.exec(key.slice(prefix.length + 1));
+  return match ? { at: Number(match[1]), id: match[2] as string } : undefined;
+}
+
+const TIMED_REST = /^\d{12}\/(\d{13})\/(.+)$/;
 
 /** `hand/{worker}/{batch}`: what a worker took in one commit. */
 export function handKey(worker: string, batch: number): string {
@@ -194,6 +255,80 @@ export function expireRange(now: number): KeyRange {
 /** The id in an expire key; `undefined` when the key is not one of ours. */
 export function idOfExpireKey(key: string): string | undefined {
   return /^expire\/\d{12}\/(.+)$/.exec(key)?.[1];
+}
+
+/** `failed/{queue}/{milliseconds}/{id}`: a dead letter, by the time of its failure. */
+export function failedKey(queue: string, at: number, id: string): string {
+  return `failed/${queue}/${millis(at)}/${id}`;
+}
+
+/** All dead letters of a queue, or of all queues. */
+export function failedRange(queue?: string): KeyRange {
+  return prefixRange(queue === undefined ? "failed/" : `failed/${queue}/`);
+}
+
+/** Takes a dead letter's key apart; `undefined` for a key that is not one of ours. */
+export function parseFailedKey(key: string): { queue: string; at: number; id: string } | undefined {
+  const match = FAILED_KEY.exec(key);
+  if (!match) return undefined;
+  return { queue: match[1] as string, at: Number(match[2]), id: match[3] as string };
+}
+
+const FAILED_KEY = /^failed\/([^/]+)\/(\d{13})\/(.+)$/;
+
+/** `signal/{worker}/{id}`: something that the worker must know of a task that it runs. */
+export function signalKey(worker: string, id: string): string {
+  return `signal/${worker}/${id}`;
+}
+
+/** The inbox of one worker. */
+export function signalRange(worker: string): KeyRange {
+  return prefixRange(`signal/${worker}/`);
+}
+
+/** The id in a signal key; `undefined` when the key is not one of ours. */
+export function idOfSignalKey(key: string): string | undefined {
+  return /^signal\/[^/]+\/(.+)$/.exec(key)?.[1];
+}
+
+/** `queue/{queue}`: the settings of a queue; absent when nobody changed any. */
+export function queueKey(queue: string): string {
+  return `queue/${queue}`;
+}
+
+/** The settings of all queues. */
+export const QUEUES_RANGE: KeyRange = prefixRange("queue/");
+
+/** The queue in a key of its settings. */
+export function queueOfKey(key: string): string {
+  return key.slice("queue/".length);
+}
+
+/** `schedule/{name}`: a schedule with its last and next run. */
+export function scheduleKey(name: string): string {
+  return `schedule/${name}`;
+}
+
+/** All schedules. */
+export const SCHEDULES_RANGE: KeyRange = prefixRange("schedule/");
+
+/** The name in a schedule's key. */
+export function scheduleOfKey(key: string): string {
+  return key.slice("schedule/".length);
+}
+
+/** Exists while a Beat leads; on its lease. */
+export const LEADER_KEY = "beat/leader";
+
+/** Exists while no new task is accepted, because the store is nearly full. */
+export const ADMISSION_KEY = "beat/admission";
+
+/**
+ * `{prefix}~`: written by the leading Beat at a steady pace, so that whoever watches the prefix can
+ * tell silence from a watch that is dead. `~` begins no id and no name.
+ */
+export function heartbeatKey(prefix: string): string {
+  return `${prefix}~`;
 }
 
 /** `probe/{nonce}`: what a diagnosis writes to see that it can; on a lease. */

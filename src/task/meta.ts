@@ -2,8 +2,9 @@ import type { Clock } from "../base/clock.ts";
 import { EtaskError, RecordMalformedError } from "../base/errors.ts";
 import { keyAbsent, put } from "../store/part.ts";
 import type { Entry, Store } from "../store/store.ts";
+import { decodeMeta } from "./decode.ts";
 import { META_KEY } from "./keyspace.ts";
-import { decodeMeta, encodeRecord, type MetaRecord } from "./records.ts";
+import { encodeRecord, type MetaRecord } from "./records.ts";
 
 /** The version of the layout that this package reads and writes. */
 export const SCHEMA_VERSION = 1;

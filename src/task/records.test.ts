@@ -9,8 +9,8 @@ import {
   decodeSpec,
   decodeState,
   decodeWorker,
-  encodeRecord,
-} from "./records.ts";
+} from "./decode.ts";
+import { encodeRecord } from "./records.ts";
 import { TASK_STATES } from "./state.ts";
 
 const SEQUENCE = "01ARZ3NDEKTSV4RRFFQ69G5FAV";

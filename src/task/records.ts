@@ -1,9 +1,6 @@
-import { RecordMalformedError } from "../base/errors.ts";
-import { decodeJson, encodeJson } from "../base/json.ts";
+import { encodeJson } from "../base/json.ts";
 import type { TaskFailure } from "./failure.ts";
-import { isSequence, SEQUENCE_LENGTH } from "./keyspace.ts";
-import { isId, isQueue, PRIORITY_MAX } from "./names.ts";
-import { TASK_STATES, type TaskState } from "./state.ts";
+import type { TaskState } from "./state.ts";
 
 /**
  * The values behind the keys: JSON with a version member `v`. Readers ignore members that they do
@@ -11,7 +8,7 @@ import { TASK_STATES, type TaskState } from "./state.ts";
  */
 export const RECORD_VERSION = 1;
 
-/** `task/{id}#spec`: what was asked for. Written once. */
+/** `task/{id}#spec`: what was asked for. Changed only while the task waits or has ended. */
 export interface SpecRecord {
   readonly id: string;
   readonly name: string;
@@ -24,44 +21,86 @@ export interface SpecRecord {
   readonly createdAt: number;
   /** The task's place among its equals; absent when it is the last 26 characters of the id. */
   readonly sequence?: string;
+  /** When it becomes ready for the first time; absent: at once. */
+  readonly dueAt?: number;
+  /** Not started by then: it expires. */
+  readonly expiresAt?: number;
+  /** Not ended by then: it fails; `totalMs` after it was created or due. */
+  readonly deadlineAt?: number;
+  /** What `deadlineAt` was made from, for the next generation. */
+  readonly totalMs?: number;
+  /** How long one attempt may take, when the producer said so. */
+  readonly timeout?: TimeoutRecord;
   /** How often it may run in all, when the producer said so. */
   readonly retry?: RetryRecord;
   /** Milliseconds to keep it after it ended, when the producer said so. */
   readonly retention?: RetentionRecord;
+  /** The schedule that made it, and for which instant. */
+  readonly schedule?: { readonly name: string; readonly tick: number };
 }
 
 /** A retry policy with every default filled in. */
 export interface RetryRecord {
   readonly attempts: number;
-  readonly backoff: "immediate" | "constant" | "exponential";
+  readonly backoff: "immediate" | "constant" | "linear" | "exponential";
   readonly delayMs: number;
   readonly maxMs: number;
+  /** Absent: `"half"` for exponential pauses, `"none"` for others. */
+  readonly jitter?: "none" | "half" | "full";
+  /** Names and codes of errors that are final. */
+  readonly noRetry?: readonly string[];
 }
 
-/** How long a task is kept after it ended. */
+/** Bounds of one attempt. */
+export interface TimeoutRecord {
+  /** After this the handler is told to stop. */
+  readonly softMs?: number;
+  /** After this the attempt has failed, whatever the handler does. */
+  readonly hardMs?: number;
+}
+
+/** How long a task is kept after it ended; 0: not at all. */
 export interface RetentionRecord {
   readonly succeededMs: number;
   readonly failedMs: number;
 }
 
+/** What is counted of a task while it lives. */
+export interface Counts {
+  /** Attempts begun, not counting those given back or snoozed. */
+  readonly attempt: number;
+  /** Attempts among them, of this generation, that ended because their worker vanished. */
+  readonly lost?: number;
+  /** Attempts among them that belong to earlier generations. */
+  readonly spent?: number;
+  /** How often the handler put it off. */
+  readonly snoozed?: number;
+  /** How often it was made anew after it had ended, plus 1; absent: 1. */
+  readonly generation?: number;
+}
+
 /** `ready/…`: enough to take a task without reading it, and all of its spec when that is small. */
-export interface ReadyRecord {
+export interface ReadyRecord extends Partial<Counts> {
   readonly id: string;
   readonly name: string;
   /** Present exactly when `task/{id}#state` exists; both were then written at one revision. */
   readonly attempt?: number;
-  /** Attempts that ended because their worker vanished. */
-  readonly lost?: number;
+  readonly expiresAt?: number;
   readonly spec?: SpecRecord;
 }
 
-/** `task/{id}#state`: the truth about a task. Absent: pending, never taken. */
-export interface StateRecord {
+/** Why a task failed. */
+export type FailReason =
+  | "error"
+  | "no-retry"
+  | "invalid"
+  | "timeout"
+  | "total-timeout"
+  | "worker-lost";
+
+/** `task/{id}#state`: the truth about a task. Absent: as its spec says, never taken. */
+export interface StateRecord extends Counts {
   readonly state: TaskState;
-  /** Attempts begun, not counting those given back by a stopping worker. */
-  readonly attempt: number;
-  /** Attempts among them that ended because their worker vanished. */
-  readonly lost?: number;
   /** The worker that runs the task or ended the last attempt. */
   readonly worker?: string;
   /** The worker that put it back or failed it, after the one above had vanished. */
@@ -75,6 +114,10 @@ export interface StateRecord {
   readonly result?: unknown;
   /** Why the task failed, or why its last attempt did. */
   readonly error?: TaskFailure;
+  /** Failed: the kind of reason. */
+  readonly reason?: FailReason;
+  /** Cancelled: who wanted it and why. */
+  readonly cancel?: CancelFacts;
   /** Waiting again, or moved: where it waits, as far as that differs from the spec. */
   readonly queue?: string;
   readonly priority?: number;
@@ -85,6 +128,35 @@ export interface StateRecord {
   readonly expireAt?: number;
 }
 
+/** Who cancelled a task, and why. */
+export interface CancelFacts {
+  readonly reason?: string;
+  readonly by?: string;
+  /** When it was asked for, by the caller's clock. */
+  readonly at: number;
+  /** The handler did not obey in time. */
+  readonly forced?: boolean;
+}
+
+/** `task/{id}#cancel`: a running task is to be cancelled. */
+export interface CancelRecord extends CancelFacts {
+  /** How long the handler has to obey. */
+  readonly graceMs: number;
+}
+
+/** `task/{id}#attempt-{slot}`: how an attempt went that did not end the task. */
+export interface AttemptRecord {
+  readonly attempt: number;
+  readonly worker: string;
+  readonly startedAt: number;
+  readonly endedAt: number;
+  readonly outcome: AttemptOutcome;
+  readonly error?: TaskFailure;
+}
+
+/** How an attempt ended. */
+export type AttemptOutcome = "failed" | "timeout" | "worker-lost" | "cancelled" | "succeeded";
+
 /** `task/{id}#progress` */
 export interface ProgressRecord {
   /** 0 to 100, rounded to 4 decimals. */
@@ -94,10 +166,31 @@ export interface ProgressRecord {
   readonly at: number;
 }
 
-/** `due/…`: which task becomes ready, for people to read; the key says it all. */
+/** `due/…`: which task becomes ready, and all of its spec when it has no state and is small. */
 export interface DueRecord {
   readonly id: string;
   readonly name: string;
+  readonly spec?: SpecRecord;
+}
+
+/** `expire/…`: what the sweeper needs to remove an ended task without reading it. */
+export interface ExpireRecord {
+  readonly queue: string;
+  /** About how much its records take, in bytes. */
+  readonly bytes: number;
+  /** Attempts begun, when some are remembered. */
+  readonly attempts?: number;
+  /** When it failed; then it has an entry under `failed/`. */
+  readonly failedAt?: number;
+}
+
+/** `failed/…`: a dead letter, for listings. */
+export interface FailedRecord {
+  readonly name: string;
+  readonly reason: FailReason;
+  readonly attempt: number;
+  /** Name, code and the beginning of the message. */
+  readonly error: TaskFailure;
 }
 
 /** `hand/{worker}/{batch}` */
@@ -129,155 +222,12 @@ export function encodeRecord(record: object): Buffer {
   return encodeJson({ v: RECORD_VERSION, ...record });
 }
 
-/** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a spec. */
-export function decodeSpec(bytes: Uint8Array): SpecRecord {
-  return asSpec(decodeObject(bytes));
-}
+/** The members of {@link Counts}. */
+export const COUNTS = ["attempt", "lost", "spent", "snoozed", "generation"] as const;
 
-/** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a ready entry. */
-export function decodeReady(bytes: Uint8Array): ReadyRecord {
-  const record = decodeObject(bytes);
-  const full = "createdAt" in record;
-  const { attempt, lost } = record;
-  if (attempt !== undefined) number(record, "attempt");
-  if (lost !== undefined) number(record, "lost");
-  return {
-    id: idOf(record),
-    name: text(record, "name"),
-    ...(attempt === undefined ? undefined : { attempt: attempt as number }),
-    ...(lost === undefined ? undefined : { lost: lost as number }),
-    ...(full ? { spec: asSpec(record) } : undefined),
-  };
-}
-
-const STATE_NUMBERS = ["lost", "hand", "takenAt", "dueAt", "expireAt"];
-
-/** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a state. */
-export function decodeState(bytes: Uint8Array): StateRecord {
-  const record = decodeObject(bytes);
-  const state = text(record, "state");
-  if (!TASK_STATES.some((known) => known === state)) {
-    throw new RecordMalformedError(`The state record names an unknown state: ${state}.`);
-  }
-  number(record, "attempt");
-  number(record, "at");
-  for (const member of STATE_NUMBERS) if (record[member] !== undefined) number(record, member);
-  if (record.worker !== undefined) text(record, "worker");
-  if (record.queue !== undefined) queueOf(record);
-  if (record.priority !== undefined) priorityOf(record);
-  if (record.sequence !== undefined) sequenceOf(record.sequence);
-  if (record.error !== undefined) failure(record.error);
-  if (state === "running" && record.worker === undefined) text(record, "worker");
-  return record as unknown as StateRecord;
-}
-
-/** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a progress report. */
-export function decodeProgress(bytes: Uint8Array): ProgressRecord {
-  const record = decodeObject(bytes);
-  for (const member of ["percent", "attempt", "at"]) number(record, member);
-  return record as unknown as ProgressRecord;
-}
-
-/** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a hand entry. */
-export function decodeHand(bytes: Uint8Array): HandRecord {
-  const record = decodeObject(bytes);
-  const { queues } = record;
-  if (!isObject(queues) || !Object.values(queues).every(isTexts)) {
-    throw new RecordMalformedError("The record has no lists of ids by queue.");
-  }
-  return { queues: queues as HandRecord["queues"] };
-}
-
-/** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a worker's entry. */
-export function decodeWorker(bytes: Uint8Array): WorkerRecord {
-  const record = decodeObject(bytes);
-  for (const member of ["host", "version"]) text(record, member);
-  for (const member of ["pid", "concurrency", "startedAt"]) number(record, member);
-  if (!isTexts(record.queues) || !isTexts(record.kinds)) {
-    throw new RecordMalformedError("The worker's record lacks its queues or kinds.");
-  }
-  return record as unknown as WorkerRecord;
-}
-
-/** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not the meta record. */
-export function decodeMeta(bytes: Uint8Array): MetaRecord {
-  const value = decodeJson(bytes);
-  if (!isObject(value)) throw new RecordMalformedError("The record is not a JSON object.");
-  number(value, "schema");
-  return value as unknown as MetaRecord;
-}
-
-function decodeObject(bytes: Uint8Array): Record<string, unknown> {
-  const value = decodeJson(bytes);
-  if (!isObject(value)) throw new RecordMalformedError("The record is not a JSON object.");
-  if (value.v !== RECORD_VERSION) {
-    throw new RecordMalformedError(`The record has version ${String(value.v)}, not 1.`);
-  }
-  return value;
-}
-
-function asSpec(record: Record<string, unknown>): SpecRecord {
-  const id = idOf(record);
-  text(record, "name");
-  queueOf(record);
-  priorityOf(record);
-  number(record, "createdAt");
-  sequenceOf(record.sequence ?? id.slice(-SEQUENCE_LENGTH));
-  const { headers, retry, retention } = record;
-  if (headers !== undefined && !(isObject(headers) && isTexts(Object.values(headers)))) {
-    throw new RecordMalformedError("The headers of the record are not texts.");
-  }
-  if (retry !== undefined) requireNumbers("retry", retry, ["attempts", "delayMs", "maxMs"]);
-  if (retention !== undefined) requireNumbers("retention", retention, ["succeededMs", "failedMs"]);
-  return record as unknown as SpecRecord;
-}
-
-function requireNumbers(what: string, value: unknown, members: readonly string[]): void {
-  if (!isObject(value)) throw new RecordMalformedError(`The record's ${what} is no object.`);
-  for (const member of members) number(value, member);
-}
-
-/** What a record says becomes part of keys, so it must be what a key can hold. */
-function idOf({ id }: Record<string, unknown>): string {
-  if (isId(id)) return id;
-  throw new RecordMalformedError('The record lacks a valid "id".');
-}
-
-function queueOf({ queue }: Record<string, unknown>): void {
-  if (!isQueue(queue)) throw new RecordMalformedError('The record lacks a valid "queue".');
-}
-
-function priorityOf({ priority }: Record<string, unknown>): void {
-  const valid = Number.isInteger(priority) && Number(priority) >= 0;
-  if (valid && Number(priority) <= PRIORITY_MAX) return;
-  throw new RecordMalformedError('The record lacks a valid "priority".');
-}
-
-function sequenceOf(sequence: unknown): void {
-  if (!isSequence(sequence)) throw new RecordMalformedError("The record lacks its sequence.");
-}
-
-function failure(value: unknown): void {
-  if (!isObject(value)) throw new RecordMalformedError("The record's error is no object.");
-  for (const member of ["name", "message"]) text(value, member);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
-}
-
-function isTexts(value: unknown): value is string[] {
-  return Array.isArray(value) && value.every((each) => typeof each === "string");
-}
-
-function text(record: Record<string, unknown>, member: string): string {
-  const value = record[member];
-  if (typeof value === "string") return value;
-  throw new RecordMalformedError(`The record lacks the text "${member}".`);
-}
-
-function number(record: Record<string, unknown>, member: string): number {
-  const value = record[member];
-  if (typeof value === "number" && Number.isFinite(value)) return value;
-  throw new RecordMalformedError(`The record lacks the number "${member}".`);
+/** What is counted of a task, as far as it is above its default. */
+export function countsOf(from: Partial<Counts>): Counts {
+  const counts: Record<string, number> = { attempt: from.attempt ?? 0 };
+  for (const member of COUNTS) if (from[member]) counts[member] = from[member];
+  return counts as unknown as Counts;
 }

@@ -41,6 +41,11 @@ export function resolveRetry(given: RetryOptions): RetryRecord {
   };
 }
 
+/** A policy of a single enqueue: it is stored, so it holds data only. */
+export function resolveStoredRetry(given: RetryOptions): RetryRecord {
+  return resolveRetry(given);
+}
+
 /**
  * Milliseconds until the next attempt, or `undefined` when the last one was used up.
  *
@@ -57,6 +62,8 @@ export function retryDelayMs(
       return 0;
     case "constant":
       return policy.delayMs;
+    case "linear":
+      return Math.min(policy.maxMs, policy.delayMs * failures);
     case "exponential": {
       const full = Math.min(policy.maxMs, policy.delayMs * 2 ** Math.min(failures - 1, 40));
       return Math.round(full * (1 - chance / 2));

@@ -1,4 +1,4 @@
-/** Where a task is in its life. The last four are final. */
+/** Where a task is in its life. The last four are ends. */
 export type TaskState =
   | "scheduled"
   | "pending"
@@ -19,24 +19,29 @@ export const TASK_STATES: readonly TaskState[] = [
   "expired",
 ];
 
-/** The states that a task never leaves. */
+/** The states in which a task has ended. */
 export type FinalState = "succeeded" | "failed" | "cancelled" | "expired";
 
-/** From each state, the states that may follow. Every transition in the code is one of these. */
+/**
+ * From each state, the states that may follow. Every transition in the code is one of these. A task
+ * that has ended goes on only when somebody retries it by hand, as a new generation.
+ */
 export const TRANSITIONS: Readonly<Record<TaskState, readonly TaskState[]>> = {
-  scheduled: ["pending", "cancelled", "expired"],
-  pending: ["running", "pending", "cancelled", "expired"],
+  scheduled: ["scheduled", "pending", "cancelled", "expired", "failed"],
+  pending: ["running", "pending", "scheduled", "cancelled", "expired", "failed"],
   running: ["succeeded", "failed", "cancelled", "pending", "scheduled"],
-  succeeded: [],
-  failed: [],
-  cancelled: [],
-  expired: [],
+  succeeded: ["pending", "scheduled"],
+  failed: ["pending", "scheduled"],
+  cancelled: ["pending", "scheduled"],
+  expired: ["pending", "scheduled"],
 };
 
-/** Whether the state is one that a task never leaves. */
+/** Whether a task in this state has ended. */
 export function isFinal(state: TaskState): state is FinalState {
-  return TRANSITIONS[state].length === 0;
+  return FINAL.has(state);
 }
+
+const FINAL: ReadonlySet<TaskState> = new Set(["succeeded", "failed", "cancelled", "expired"]);
 
 /** Whether a task may go from one state to the other. */
 export function mayFollow(from: TaskState, to: TaskState): boolean {

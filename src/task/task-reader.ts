@@ -1,14 +1,14 @@
 import { RecordMalformedError } from "../base/errors.ts";
 import { publish } from "../base/events.ts";
 import type { Entry, Revision, Store } from "../store/store.ts";
-import { parseTaskKey, taskRange } from "./keyspace.ts";
-import {
-  decodeProgress,
-  decodeSpec,
-  decodeState,
-  type ProgressRecord,
-  type SpecRecord,
-  type StateRecord,
+import { decodeAttempt, decodeCancel, decodeProgress, decodeSpec, decodeState } from "./decode.ts";
+import { parseTaskKey, TASK_KEYS_MAX, taskRange } from "./keyspace.ts";
+import type {
+  AttemptRecord,
+  CancelRecord,
+  ProgressRecord,
+  SpecRecord,
+  StateRecord,
 } from "./records.ts";
 
 /** What the store holds of one task, as of one revision. */
@@ -19,6 +19,11 @@ export interface StoredTask {
   readonly progress: ProgressRecord | undefined;
   /** 0 when nothing was reported yet. */
   readonly progressRevision: Revision;
+  /** Somebody wants a running task cancelled. */
+  readonly cancel: CancelRecord | undefined;
+  /** Earlier attempts that are remembered, in order. */
+  readonly attempts: readonly AttemptRecord[];
+  readonly specRevision: Revision;
   /** The newest revision among the records. */
   readonly revision: Revision;
   /** The revision at which all of it was read. */
@@ -29,7 +34,7 @@ export interface StoredTask {
  * Reads one task; `undefined` when it does not exist or its records are damaged, which is reported.
  */
 export async function readTask(store: Store, id: string): Promise<StoredTask | undefined> {
-  const { entries, revision } = await store.range(taskRange(id), { limit: 10 });
+  const { entries, revision } = await store.range(taskRange(id), { limit: TASK_KEYS_MAX });
   return joinTask(entries, revision);
 }
 
@@ -41,14 +46,24 @@ export function joinTask(
   let spec: SpecRecord | undefined;
   let state: StateRecord | undefined;
   let progress: ProgressRecord | undefined;
+  let cancel: CancelRecord | undefined;
+  const attempts: AttemptRecord[] = [];
+  let specRevision = 0;
   let stateRevision = 0;
   let progressRevision = 0;
   let revision = 0;
   for (const entry of entries) {
     const part = parseTaskKey(entry.key)?.part;
     revision = Math.max(revision, entry.modRevision);
-    if (part === "spec") spec = readOr(entry, decodeSpec);
-    else if (part === "progress") {
+    if (part === "spec") {
+      spec = readOr(entry, decodeSpec);
+      specRevision = entry.modRevision;
+    } else if (part === "cancel") {
+      cancel = readOr(entry, decodeCancel);
+    } else if (part === "attempt") {
+      const attempt = readOr(entry, decodeAttempt);
+      if (attempt) attempts.push(attempt);
+    } else if (part === "progress") {
       progress = readOr(entry, decodeProgress);
       progressRevision = entry.modRevision;
     } else if (part === "state") {
@@ -57,8 +72,9 @@ export function joinTask(
       stateRevision = entry.modRevision;
     }
   }
-  const revisions = { stateRevision, progressRevision, revision, readRevision };
-  return spec && { spec, state, progress, ...revisions };
+  attempts.sort((a, b) => a.attempt - b.attempt);
+  const revisions = { specRevision, stateRevision, progressRevision, revision, readRevision };
+  return spec && { spec, state, progress, cancel, attempts, ...revisions };
 }
 
 /** Decodes an entry; a malformed one is reported and read as `undefined`. */

@@ -53,6 +53,9 @@ export abstract class BaseTask<In = unknown, Out = unknown, Progress = unknown>
   readonly idPrefix?: string;
   readonly retry?: NonNullable<TaskOptions["retry"]>;
   readonly retention?: NonNullable<TaskOptions["retention"]>;
+  readonly timeout?: NonNullable<TaskOptions["timeout"]>;
+  readonly totalTimeout?: NonNullable<TaskOptions["totalTimeout"]>;
+  readonly expiresIn?: NonNullable<TaskOptions["expiresIn"]>;
   readonly #enqueuers: Enqueuer[] = [];
 
   /**

@@ -19,9 +19,10 @@ import { forgetHandPart, orphanPart, type RescueFacts, rescuePart } from "../bro
 import type { Part } from "../store/part.ts";
 import { prefixEnd } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
+import { decodeHand, decodeSpec, decodeState } from "../task/decode.ts";
 import { DEFAULT_RETENTION } from "../task/enqueue-options.ts";
 import { handRange, taskKey, workerKey, workerOfHandKey } from "../task/keyspace.ts";
-import { decodeHand, decodeSpec, decodeState, type HandRecord } from "../task/records.ts";
+import type { HandRecord } from "../task/records.ts";
 import { readOr } from "../task/task-reader.ts";
 import type { Roster } from "./roster.ts";
 

@@ -10,8 +10,9 @@
  */
 import { type FollowerSink, follow } from "../coordination/follower.ts";
 import type { Entry, Store, WatchBatch } from "../store/store.ts";
+import { decodeWorker } from "../task/decode.ts";
 import { hash, WORKERS_RANGE, workerOfKey } from "../task/keyspace.ts";
-import { decodeWorker, type WorkerRecord } from "../task/records.ts";
+import type { WorkerRecord } from "../task/records.ts";
 import { readOr } from "../task/task-reader.ts";
 
 /** What happens when the view changes. */

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { decodeProgress } from "../../src/task/records.ts";
+import { decodeProgress } from "../../src/task/decode.ts";
 import { defineTask } from "../../src/task/task.ts";
 import { noteEvents } from "./support/events.ts";
 import { dropSessions } from "./support/sessions.ts";

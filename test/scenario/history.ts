@@ -1,6 +1,7 @@
 import type { App } from "../../src/index.ts";
+import { decodeState } from "../../src/task/decode.ts";
 import { parseTaskKey, tasksRange } from "../../src/task/keyspace.ts";
-import { decodeState, type StateRecord } from "../../src/task/records.ts";
+import type { StateRecord } from "../../src/task/records.ts";
 
 /** Every state that each task ever had, in order, from the store's history after `after`. */
 export async function stateHistory(app: App, after: number): Promise<Map<string, StateRecord[]>> {

@@ -1,12 +1,7 @@
 import type { WatchBatch, WatchEvent } from "../../../src/store/store.ts";
+import { decodeHand, decodeReady, decodeSpec, decodeState } from "../../../src/task/decode.ts";
 import { handKey, idOfDueKey, idOfExpireKey, parseTaskKey } from "../../../src/task/keyspace.ts";
-import {
-  decodeHand,
-  decodeReady,
-  decodeSpec,
-  decodeState,
-  type StateRecord,
-} from "../../../src/task/records.ts";
+import type { StateRecord } from "../../../src/task/records.ts";
 import { isFinal, mayFollow } from "../../../src/task/state.ts";
 
 /** One task as of a revision. */
