@@ -14,3 +14,9 @@ export const stamp = defineTask({
 
 /** An input of about 100 bytes as JSON. */
 export const input = { payload: "x".repeat(86) };
+
+/** Says by how many milliseconds it starts late. */
+export const late = defineTask({
+  name: "bench.late",
+  run: ({ dueAt }: { dueAt: number }) => Date.now() - dueAt,
+});

@@ -5,7 +5,9 @@ import { InvalidOptionsError } from "./base/errors.ts";
 import { requireInteger, requireKnownKeys, shown } from "./base/options.ts";
 import { type Random, systemRandom } from "./base/random.ts";
 import { Beat } from "./beat/beat.ts";
+import { type BeatOptions, resolveBeatOptions } from "./beat/beat-options.ts";
 import { Broker } from "./broker/broker.ts";
+import { Queues } from "./broker/queues.ts";
 import { openStore } from "./store/open-store.ts";
 import type { Store } from "./store/store.ts";
 import { parseStoreUrl, StoreUrlError } from "./store/store-url.ts";
@@ -30,6 +32,11 @@ export interface AppOptions {
   readonly store?: string | Store;
   /** The tasks that this app knows. A producer may know fewer than there are. */
   readonly tasks?: readonly RegisteredTask[];
+  /**
+   * Whether worker processes of this app may lead the Beat, and how. Default: they may; `false`
+   * leaves it to others.
+   */
+  readonly beat?: boolean | BeatOptions;
   /** Largest input and largest result, as JSON. Default 256 KiB, at most 1 MiB. */
   readonly payloadBytesMax?: number;
   /** Time and chance, for tests. Default: the real ones. */
@@ -40,7 +47,7 @@ export interface AppOptions {
 /** The store when neither the program nor the environment names one. */
 export const DEFAULT_STORE = "embedded:./.etask";
 
-const OPTIONS = ["store", "tasks", "payloadBytesMax", "clock", "random"];
+const OPTIONS = ["store", "tasks", "beat", "payloadBytesMax", "clock", "random"];
 const PAYLOAD_BYTES_DEFAULT = 262_144;
 const PAYLOAD_BYTES_LIMIT = 1_048_576;
 
@@ -49,13 +56,16 @@ export class App implements AsyncDisposable {
   readonly store: Store;
   readonly broker: Broker;
   readonly backend: Backend;
+  /** Pause, drain, purge and configure queues. */
+  readonly queues: Queues;
   readonly registry: Registry;
   readonly #world: { clock: Clock; random: Random };
   readonly #payloadBytesMax: number;
   readonly #ownsStore: boolean;
   readonly #unbinds: (() => void)[];
   readonly #workers = new Set<Worker>();
-  readonly #beat: Beat;
+  readonly #beatOptions: BeatOptions | undefined;
+  readonly #beats = new Set<Beat>();
   readonly #enqueuer: Enqueuer;
   #closed: Promise<void> | undefined;
 
@@ -63,7 +73,13 @@ export class App implements AsyncDisposable {
   constructor(
     store: Store,
     registry: Registry,
-    options: { clock: Clock; random: Random; payloadBytesMax: number; ownsStore: boolean },
+    options: {
+      clock: Clock;
+      random: Random;
+      payloadBytesMax: number;
+      ownsStore: boolean;
+      beat: BeatOptions | undefined;
+    },
   ) {
     const { clock, random, payloadBytesMax, ownsStore } = options;
     this.store = store;
@@ -71,9 +87,10 @@ export class App implements AsyncDisposable {
     this.#world = { clock, random };
     this.#payloadBytesMax = payloadBytesMax;
     this.#ownsStore = ownsStore;
-    this.broker = new Broker(store, this.#world, payloadBytesMax);
+    this.broker = new Broker(store, this.#world, payloadBytesMax, registry);
+    this.queues = new Queues(store, this.#world);
     this.backend = new Backend(store, this.#world);
-    this.#beat = new Beat(store, this.#world);
+    this.#beatOptions = options.beat;
     this.#enqueuer = {
       enqueue: async (request) => this.backend.handle(await this.broker.enqueue(request)),
       enqueueMany: (requests) =>
@@ -118,8 +135,19 @@ export class App implements AsyncDisposable {
     };
     const worker = new Worker(parts, options);
     this.#workers.add(worker);
-    this.#beat.start();
+    if (this.#beatOptions && this.#beats.size === 0) this.createBeat().start();
     return worker;
+  }
+
+  /**
+   * A Beat for this app's store; `start()` or `run()` it. The app stops it when it closes. Workers
+   * bring one along by themselves, unless the app was told `beat: false`.
+   */
+  createBeat(): Beat {
+    if (this.#closed) throw new InvalidOptionsError("The app is closed; create the Beat before.");
+    const beat = new Beat(this.store, this.#world, this.#beatOptions);
+    this.#beats.add(beat);
+    return beat;
   }
 
   /** Stops the workers, ends all waits, closes the store if the app opened it. Idempotent. */
@@ -135,7 +163,7 @@ export class App implements AsyncDisposable {
   async #end(): Promise<void> {
     for (const unbind of this.#unbinds) unbind();
     await Promise.all([...this.#workers].map((worker) => worker.stop()));
-    await this.#beat.stop();
+    await Promise.all([...this.#beats].map((beat) => beat.stop()));
     await this.broker.close();
     await this.backend.close();
     if (this.#ownsStore) await this.store.close();
@@ -159,6 +187,7 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
     1,
     PAYLOAD_BYTES_LIMIT,
   );
+  const beat = beatOf(options.beat);
   const given = requireStore(options.store ?? storeOfEnvironment());
   const ownsStore = typeof given === "string";
   const store = ownsStore ? await openStore(given, { clock, random }) : given;
@@ -168,7 +197,15 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
     if (ownsStore) await store.close().catch(() => {});
     throw error;
   }
-  return new App(store, registry, { clock, random, payloadBytesMax, ownsStore });
+  return new App(store, registry, { clock, random, payloadBytesMax, ownsStore, beat });
+}
+
+/** `undefined`: the app's workers bring no Beat. */
+function beatOf(given: AppOptions["beat"] = true): BeatOptions | undefined {
+  if (given === false) return undefined;
+  const options = given === true ? {} : given;
+  resolveBeatOptions(options);
+  return options;
 }
 
 function storeOfEnvironment(): string {

@@ -23,7 +23,7 @@ export { NotJsonError, PayloadTooLargeError } from "./base/json.ts";
 export type { Random } from "./base/random.ts";
 export { Broker, type WaitingPage, type WaitingTask } from "./broker/broker.ts";
 export type { TakenTask } from "./broker/consumer.ts";
-export type { MoveOptions } from "./broker/move.ts";
+export type { MoveOptions } from "./broker/edit.ts";
 export type { QueueView } from "./broker/queue-view.ts";
 export type { WorkerView } from "./broker/worker-view.ts";
 export { openStore } from "./store/open-store.ts";

@@ -5,7 +5,7 @@ import type { Backend, TaskState, TaskView } from "etask";
 import { readImage } from "./disk-image.ts";
 import type { FleetState } from "./fleet-state.ts";
 import { NODES, readText, sha256 } from "./machines.ts";
-import { everyTask, type Plan } from "./plan.ts";
+import { everyTask, type Plan, tickOf } from "./plan.ts";
 
 /** All tasks whose id begins with `prefix`, or those of them that are in one state. */
 export async function allTasks(
@@ -42,7 +42,7 @@ export interface Outcome {
 export function recordFindings({ plan, tasks, fleet, settled }: Outcome): readonly string[] {
   const planned = everyTask(plan);
   const stored = new Map(tasks.map((task) => [task.id, task]));
-  const findings = planned.flatMap(({ id, ends, attempts }) => {
+  const findings = planned.flatMap(({ id, ends, attempts, delayMs }) => {
     const task = stored.get(id);
     if (!task) return [`${id} is not in the store`];
     const times = fleet.jobs.get(id)?.ends ?? 0;
@@ -50,13 +50,35 @@ export function recordFindings({ plan, tasks, fleet, settled }: Outcome): readon
       ...(task.state === ends ? [] : [`${id} is ${task.state} and should be ${ends}`]),
       ...(settled[id] === ends ? [] : [`${id}: the producer was told ${settled[id]}`]),
       ...(times === 1 ? [] : [`${id}: its end was recorded ${times} times`]),
+      ...(waited(task) >= delayMs ? [] : [`${id} started ${delayMs - waited(task)} ms early`]),
       ...(task.attempt >= attempts ? [] : [`${id} took ${task.attempt} attempts`]),
     ];
   });
   const known = new Set(planned.map(({ id }) => id));
-  const strays = tasks.filter(({ id }) => !known.has(id)).map(({ id }) => `${id} is not planned`);
+  const strays = tasks
+    .filter(({ id }) => !known.has(id) && tickOf(id) === undefined)
+    .map(({ id }) => `${id} is not planned`);
   const rescued = [...fleet.jobs.values()].some(({ rescue }) => rescue === "running");
-  return [...findings, ...strays, ...(rescued ? [] : ["no task was rescued"])];
+  return [
+    ...findings,
+    ...strays,
+    ...rhythmFindings(tasks),
+    ...(rescued ? [] : ["no task was rescued"]),
+  ];
+}
+
+/** The schedule's tasks: one for each second, whoever was the Beat. */
+export function rhythmFindings(tasks: readonly TaskView[]): readonly string[] {
+  const ticks = tasks.flatMap(({ id }) => tickOf(id) ?? []).sort((a, b) => a - b);
+  if (ticks.length < 3) return [`the rhythm made only ${ticks.length} tasks`];
+  return ticks.slice(1).flatMap((tick, index) => {
+    const gap = tick - (ticks[index] as number);
+    return gap === 1_000 ? [] : [`between two ticks of the rhythm lie ${gap} ms`];
+  });
+}
+
+function waited({ createdAt, startedAt }: TaskView): number {
+  return Number(startedAt ?? 0) - Number(createdAt);
 }
 
 /** Compares the fleet's files with the plan. Returns what is wrong. */

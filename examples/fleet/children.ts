@@ -8,6 +8,8 @@ import { fileURLToPath } from "node:url";
 export interface Message {
   /** The id under which a worker process registered. */
   readonly worker?: string;
+  /** The process is the Beat now. */
+  readonly leads?: boolean;
   /** The final state of every task, as the producer saw it. */
   readonly settled?: Readonly<Record<string, string>>;
 }

@@ -11,7 +11,7 @@ import { Child, type Message } from "./children.ts";
 import { DemoError } from "./demo-error.ts";
 import { FleetState, type Job, type Note, seconds } from "./fleet-state.ts";
 import { buildFleet, runMachines } from "./machines.ts";
-import { everyTask, labelOf, type Plan, planOf } from "./plan.ts";
+import { everyTask, labelOf, type Plan, planOf, rhythmOf } from "./plan.ts";
 import type { Screen } from "./screen.ts";
 import { noteLines, panelLines, statusNote, summaryLines } from "./view.ts";
 
@@ -21,6 +21,8 @@ const VICTIM = "A";
 const DRAW_EVERY_MS = 100;
 const STATUS_EVERY_MS = 2_000;
 const FINDINGS_SHOWN_MAX = 10;
+const CANCEL_PERCENT = 5;
+const TICKS_MIN = 5;
 
 /** What a run works with. */
 export interface FleetRunOptions {
@@ -45,6 +47,8 @@ export class FleetRun implements AsyncDisposable {
   readonly #failed = new AbortController();
   readonly #startedAt = performance.now();
   #settled: Readonly<Record<string, string>> = {};
+  #leader = "";
+  #tookOverAt: number | undefined;
   #killedAt: number | undefined;
   #queuedAt: number | undefined;
   #runningAt: number | undefined;
@@ -61,7 +65,7 @@ export class FleetRun implements AsyncDisposable {
     this.#note("plain", `store ${shownUrl(url)}`);
     this.#note("plain", `fleet ${directory}`);
     await buildFleet(directory);
-    const { revision } = await app.backend.list({ prefix: `${this.#name}/`, limit: 1 });
+    const { revision } = await app.backend.list({ prefix: this.#name, limit: 1 });
     const ended = new AbortController();
     const stopShowing = this.#show();
     const signal = AbortSignal.any([interrupted, this.#failed.signal]);
@@ -81,8 +85,9 @@ export class FleetRun implements AsyncDisposable {
   async #work(after: number, signal: AbortSignal): Promise<void> {
     const following = this.#follow(after, signal);
     const starting = this.#startAll(signal);
-    const [, producer] = await Promise.all([following, starting]);
+    const [, producer] = await Promise.all([following, starting, this.#cancelWipes(after, signal)]);
     await producer.ended();
+    await this.#with.app.schedules.remove(rhythmOf(this.#name).name);
     signal.throwIfAborted();
     const workers = [...this.#workers].filter(([name]) => name !== this.#fleet.killed);
     for (const [name, worker] of workers) {
@@ -91,9 +96,12 @@ export class FleetRun implements AsyncDisposable {
     }
   }
 
-  /** Two workers, and when both are there, the producer. */
+  /** Two workers, one after the other so that the first one is the Beat; then the producer. */
   async #startAll(signal: AbortSignal): Promise<Child> {
-    await Promise.all(WORKERS.map((name) => this.#startWorker(name, signal)));
+    for (const name of WORKERS) await this.#startWorker(name, signal);
+    const { name, ...definition } = rhythmOf(this.#name);
+    await this.#with.app.schedules.create(name, definition);
+    this.#note("plain", `schedule ${name}: ${definition.task} every second`);
     return this.#start("producer", "producer.ts", ({ settled }) => {
       if (settled) this.#settled = settled;
     });
@@ -102,14 +110,43 @@ export class FleetRun implements AsyncDisposable {
   #startWorker(name: string, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      const child = this.#start(`worker ${name}`, "worker.ts", ({ worker }) => {
-        if (worker === undefined) return;
-        this.#fleet.workerStarted(name, worker);
-        this.#note("plain", `worker ${name} takes tasks, process ${child.pid}, id ${worker}`);
-        resolve();
+      const child = this.#start(`worker ${name}`, "worker.ts", ({ worker, leads }) => {
+        if (leads) this.#led(name);
+        if (worker !== undefined) {
+          this.#fleet.workerStarted(name, worker);
+          this.#note("plain", `worker ${name} takes tasks, process ${child.pid}, id ${worker}`);
+        }
+        // The first one is waited for until it leads; the second one leads only when that is gone.
+        if (this.#fleet.isStarted(name) && this.#leader !== "") resolve();
       });
       this.#workers.set(name, child);
     });
+  }
+
+  #led(name: string): void {
+    this.#leader = name;
+    if (this.#killedAt === undefined) this.#note("plain", `Beat: worker ${name} leads`);
+    else {
+      this.#tookOverAt ??= performance.now();
+      const since = this.#sinceKill(this.#tookOverAt);
+      this.#note("rescue", `Beat: worker ${name} leads, ${since} after the kill`);
+    }
+  }
+
+  /** Thinks better of it, from a process that runs nothing itself, once each wipe is under way. */
+  async #cancelWipes(after: number, signal: AbortSignal): Promise<void> {
+    const { app } = this.#with;
+    for (const { id } of this.#plan.wipes) {
+      for await (const task of watchTask(app, id, after, signal)) {
+        if (task.state !== "running" || (task.progress?.percent ?? 0) < CANCEL_PERCENT) continue;
+        const { outcome } = await app
+          .handle(id)
+          .cancel({ reason: "the disk is still needed", by: "demo" });
+        const { kind, name } = labelOf(id);
+        this.#note("plain", `${kind} ${name} runs; asked to cancel it: ${outcome}`);
+        break;
+      }
+    }
   }
 
   #start(name: string, file: string, onMessage: (message: Message) => void): Child {
@@ -126,13 +163,14 @@ export class FleetRun implements AsyncDisposable {
 
   async #follow(after: number, signal: AbortSignal): Promise<void> {
     const fleet = this.#fleet;
-    const options = { prefix: `${this.#name}/`, after, signal };
+    const options = { prefix: this.#name, after, signal };
     for await (const change of this.#with.app.backend.watch(options)) {
       const note = fleet.apply(change, Date.now());
       if (note) this.#note(note.kind, note.text);
       if (this.#killedAt === undefined && fleet.isHalfWay(VICTIM)) this.#kill();
       if (this.#killedAt !== undefined) this.#noteRescue();
-      if (fleet.ended === fleet.total) return;
+      const tookOver = this.#tookOverAt !== undefined;
+      if (fleet.ended === fleet.total && tookOver && fleet.ticks >= TICKS_MIN) return;
     }
     signal.throwIfAborted();
   }
@@ -170,7 +208,7 @@ export class FleetRun implements AsyncDisposable {
   async #sumUp(): Promise<readonly string[]> {
     const { app, directory, keep, screen } = this.#with;
     const ms = this.#ms();
-    const tasks = await allTasks(app.backend, `${this.#name}/`);
+    const tasks = await allTasks(app.backend, this.#name);
     const findings = [
       ...recordFindings({ plan: this.#plan, tasks, fleet: this.#fleet, settled: this.#settled }),
       ...(await fileFindings(this.#plan, directory)),
@@ -194,7 +232,9 @@ export class FleetRun implements AsyncDisposable {
     const running = this.#sinceKill(this.#runningAt);
     return [
       `${tasks} tasks in ${seconds(ms)}. Worker ${VICTIM} was killed with ${lost} tasks running:`,
-      `back in their queue ${queued} later, all running again ${running} after the kill.`,
+      `the Beat, which it was, too, was taken over ${this.#sinceKill(this.#tookOverAt)} later;`,
+      `a task of the schedule was made for each of ${this.#fleet.ticks} seconds, none twice.`,
+      `Its tasks were back in their queue ${queued} later, all running again ${running} after the kill.`,
     ];
   }
 
@@ -230,6 +270,13 @@ export class FleetRun implements AsyncDisposable {
 
   #ms(): number {
     return performance.now() - this.#startedAt;
+  }
+}
+
+/** A task after each of its changes, from when it is there. */
+async function* watchTask(app: App, id: string, after: number, signal: AbortSignal) {
+  for await (const { task } of app.backend.watch({ prefix: id, after, signal })) {
+    if (task) yield task;
   }
 }
 

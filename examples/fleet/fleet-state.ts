@@ -1,6 +1,6 @@
 /** What the demo knows of its tasks, kept up to date from the changes that the store reports. */
 import type { TaskChange, TaskState, TaskView } from "etask";
-import { labelOf } from "./plan.ts";
+import { labelOf, tickOf } from "./plan.ts";
 
 /** One task, as it is shown. */
 export interface Job {
@@ -31,6 +31,7 @@ export interface Note {
 
 /** Sent in bulk and done at once: they are counted, not shown one by one. */
 export const BULK_KIND = "message.send";
+const QUICK_KINDS: readonly string[] = [BULK_KIND, "node.check"];
 
 /** See above. */
 export class FleetState {
@@ -85,7 +86,12 @@ export class FleetState {
 
   /** The tasks that have ended. */
   get ended(): number {
-    return [...this.jobs.values()].filter((job) => job.ends > 0).length;
+    return [...this.jobs.values()].filter((job) => job.ends > 0 && !isTick(job)).length;
+  }
+
+  /** Tasks that a schedule made and that have ended. */
+  get ticks(): number {
+    return [...this.jobs.values()].filter((job) => job.ends > 0 && isTick(job)).length;
   }
 
   /** The tasks that there will be. */
@@ -151,7 +157,7 @@ export class FleetState {
   }
 
   #place(job: Job): void {
-    if (job.kind === BULK_KIND) return;
+    if (QUICK_KINDS.includes(job.kind)) return;
     for (const row of this.rows.values()) {
       const at = row.indexOf(job);
       if (at >= 0) row[at] = undefined;
@@ -174,6 +180,7 @@ export class FleetState {
           text: `${what} picked up by ${job.worker}, attempt ${job.attempt}`,
         };
       case "scheduled": {
+        if (task.attempt === 0) return undefined;
         const pause = seconds(Math.max(0, Number(task.dueAt) - now));
         const text = `${what} failed, again in ${pause}: ${why}`;
         return { kind: "warning", text };
@@ -184,7 +191,7 @@ export class FleetState {
       case "expired":
         job.ends += 1;
         job.tookMs = Number(task.finishedAt) - Number(task.startedAt);
-        return endNote(job, what, why);
+        return isTick(job) ? undefined : endNote(job, what, task);
       case "pending":
         if (job.lost && job.rescue === "none") job.rescue = "queued";
         return undefined;
@@ -192,7 +199,17 @@ export class FleetState {
   }
 }
 
-function endNote(job: Job, what: string, why: string): Note | undefined {
+function isTick({ id }: Job): boolean {
+  return tickOf(id) !== undefined;
+}
+
+function endNote(job: Job, what: string, task: TaskView): Note | undefined {
+  const { cancel } = task;
+  if (job.state === "cancelled" && cancel) {
+    const text = `${what} cancelled at ${job.percent.toFixed(0)} % by ${cancel.by}: ${cancel.reason}`;
+    return { kind: "warning", text };
+  }
+  const why = task.error?.message ?? "";
   if (job.state !== "succeeded") return { kind: "bad", text: `${what} ${job.state}: ${why}` };
   if (job.kind === BULK_KIND) return undefined;
   const tries = job.attempt > 1 ? `, attempt ${job.attempt}` : "";

@@ -7,9 +7,11 @@ export interface Planned<In> {
   readonly input: In;
   readonly priority: number;
   /** How it must end. */
-  readonly ends: "succeeded" | "failed";
+  readonly ends: "succeeded" | "failed" | "cancelled";
   /** How many attempts it must take at least. */
   readonly attempts: number;
+  /** How long after it was handed over it must start. */
+  readonly delayMs: number;
 }
 
 type Node = (typeof NODES)[number];
@@ -20,6 +22,10 @@ export interface Plan {
   readonly scrubs: readonly Planned<{ node: Node; device: string }>[];
   readonly reboots: readonly Planned<{ node: Node }>[];
   readonly upgrades: readonly Planned<{ node: Node }>[];
+  /** Started, and then cancelled by somebody who thought better of it. */
+  readonly wipes: readonly Planned<{ node: Node; device: string }>[];
+  /** For a time later. */
+  readonly checks: readonly Planned<{ nodes: Node[] }>[];
   readonly messages: readonly Planned<{ node: Node; text: string }>[];
 }
 
@@ -31,6 +37,7 @@ const NEW_DISKS = [
   { device: "sdf", priority: 4 },
 ];
 const MESSAGES = 200;
+const CHECK_AFTER_MS = 4_000;
 
 /** The plan of the run whose task ids begin with `run` and whose queue has the same name. */
 export function planOf(run: string): Plan {
@@ -40,6 +47,7 @@ export function planOf(run: string): Plan {
     priority: 5,
     ends: "succeeded" as const,
     attempts: 1,
+    delayMs: 0,
     ...rest,
   });
   return {
@@ -60,6 +68,15 @@ export function planOf(run: string): Plan {
     upgrades: NODES.slice(0, 2).map((node) =>
       planned("node.upgrade", node, { node }, { attempts: 3, priority: 7 }),
     ),
+    wipes: [
+      planned("disk.wipe", "n4-sdb", { node: "n4", device: "sdb" } as const, {
+        ends: "cancelled",
+        priority: 8,
+      }),
+    ],
+    checks: NODES.map((node) =>
+      planned("node.check", node, { nodes: [node] }, { delayMs: CHECK_AFTER_MS, priority: 9 }),
+    ),
     messages: Array.from({ length: MESSAGES }, (_, index) => {
       const node = NODES[index % NODES.length] ?? NODES[0];
       const text = `Maintenance, message ${index + 1} of ${MESSAGES}.`;
@@ -73,8 +90,33 @@ export function everyTask(plan: Plan): readonly Planned<unknown>[] {
   return Object.values(plan).flat();
 }
 
-/** How a task of the plan is called on the screen: `disk.format n1/sdc`. */
+/** The schedule that checks all nodes every second while the demo runs. */
+export function rhythmOf(run: string) {
+  return {
+    name: `${run}.rhythm`,
+    task: "node.check",
+    input: { nodes: [...NODES] },
+    cron: "* * * * * *",
+    queue: run,
+    priority: 9,
+    // What is missed while one Beat is dead and the next one not there yet is made up for.
+    catchUp: "1m",
+    overlap: "allow",
+  } as const;
+}
+
+/** The instant that a task of a schedule was made for; `undefined` for a task of the plan. */
+export function tickOf(id: string): number | undefined {
+  const at = id.indexOf("@");
+  return at < 0 ? undefined : Date.parse(id.slice(at + 1));
+}
+
+/** How a task is called on the screen: `disk.format n1/sdc`, `node.check 12:30:05`. */
 export function labelOf(id: string): { readonly kind: string; readonly name: string } {
+  const tick = tickOf(id);
+  if (tick !== undefined) {
+    return { kind: "node.check", name: new Date(tick).toISOString().slice(11, 19) };
+  }
   const [, kind = "", name = ""] = id.split("/");
   return { kind, name: name.replace("-", "/") };
 }

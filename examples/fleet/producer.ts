@@ -2,12 +2,14 @@
 import { createApp, type DelayOptions, type TaskHandle } from "etask";
 import { type Planned, planOf } from "./plan.ts";
 import {
+  checkNodes,
   fleetTasks,
   formatDisk,
   rebootNode,
   scrubDisk,
   sendMessage,
   upgradeNode,
+  wipeDisk,
 } from "./tasks.ts";
 
 /** Begins the ids of this run's tasks, and is their queue. */
@@ -24,12 +26,14 @@ process.send?.({ settled: Object.fromEntries(settled) });
 
 async function enqueueAll(): Promise<TaskHandle[]> {
   const startedAt = performance.now();
-  const { upgrades, scrubs, reboots, formats, messages } = planOf(run);
+  const { upgrades, scrubs, reboots, formats, wipes, checks, messages } = planOf(run);
   const handles: TaskHandle[] = await Promise.all([
     ...upgrades.map((each) => upgradeNode.delay(each.input, optionsOf(each))),
     ...scrubs.map((each) => scrubDisk.delay(each.input, optionsOf(each))),
     ...reboots.map((each) => rebootNode.delay(each.input, optionsOf(each))),
     ...formats.map((each) => formatDisk.delay(each.input, optionsOf(each))),
+    ...wipes.map((each) => wipeDisk.delay(each.input, optionsOf(each))),
+    ...checks.map((each) => checkNodes.delay(each.input, optionsOf(each))),
   ]);
   const inputs = messages.map(({ input }) => input);
   const sent = await sendMessage.delayMany(inputs, (_input, index) =>
@@ -41,8 +45,8 @@ async function enqueueAll(): Promise<TaskHandle[]> {
   return handles;
 }
 
-function optionsOf({ id, priority }: Planned<unknown>): DelayOptions {
-  return { id, priority, queue };
+function optionsOf({ id, priority, delayMs }: Planned<unknown>): DelayOptions {
+  return { id, priority, queue, in: delayMs };
 }
 
 async function end(handle: TaskHandle): Promise<string> {

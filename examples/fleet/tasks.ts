@@ -29,6 +29,7 @@ const CHECK_BLOCK_MS = 6;
 const SCRUB_BLOCK_MS = 45;
 const LOOK_EVERY_MS = 50;
 const DELIVERY_MS = 40;
+const WIPE_BLOCKS = 1_000;
 
 /**
  * Writes a file system to a disk and reads it back.
@@ -140,8 +141,46 @@ export const sendMessage = defineTask({
   },
 });
 
+/**
+ * Overwrites a disk that will not be used again. It takes long, and somebody may think better of
+ * it: what is told to stop stops between two blocks, and says so by throwing.
+ */
+export const wipeDisk = defineTask({
+  name: "disk.wipe",
+  input: disk,
+  progress,
+  timeout: "2m",
+  async run({ node, device }, ctx) {
+    const path = fleetPath(node, `${device}.wiped`);
+    for (let block = 1; block <= WIPE_BLOCKS; block += 1) {
+      await writeWhole(path, `${block} of ${WIPE_BLOCKS} blocks`);
+      ctx.progress((100 * block) / WIPE_BLOCKS, { step: `block ${block} of ${WIPE_BLOCKS}` });
+      await sleep(WRITE_BLOCK_MS, undefined, { signal: ctx.signal });
+    }
+  },
+});
+
+/** Sees whether a node is there: for one time later, or again and again. */
+export const checkNodes = defineTask({
+  name: "node.check",
+  input: z.object({ nodes: z.array(node) }),
+  retention: "10m",
+  async run({ nodes }) {
+    const found = await Promise.all(nodes.map((each) => readdir(fleetPath(each))));
+    return { up: found.length };
+  },
+});
+
 /** Everything that a worker of the fleet can do. */
-export const fleetTasks = [formatDisk, scrubDisk, rebootNode, upgradeNode, sendMessage];
+export const fleetTasks = [
+  formatDisk,
+  scrubDisk,
+  wipeDisk,
+  rebootNode,
+  upgradeNode,
+  sendMessage,
+  checkNodes,
+];
 
 async function clearOlderAttempts(node: string, device: string, fence: number): Promise<void> {
   const begin = `${device}.img.`;

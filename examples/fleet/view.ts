@@ -28,7 +28,14 @@ const CODES: Readonly<Record<Style, number>> = {
   yellow: 33,
   cyan: 36,
 };
-const STATES: readonly TaskState[] = ["scheduled", "pending", "running", "succeeded", "failed"];
+const STATES: readonly TaskState[] = [
+  "scheduled",
+  "pending",
+  "running",
+  "succeeded",
+  "failed",
+  "cancelled",
+];
 const STATE_STYLES: Readonly<Partial<Record<TaskState, Style>>> = {
   running: "cyan",
   succeeded: "green",

@@ -10,6 +10,7 @@ channel("etask:worker:started").subscribe((event) => {
   const { worker } = event as Events["etask:worker:started"];
   process.send?.({ worker });
 });
+channel("etask:beat:elected").subscribe(() => process.send?.({ leads: true }));
 channel("etask:loop:failed").subscribe((event) => {
   const { loop, error } = event as Events["etask:loop:failed"];
   console.error(`${loop}: ${error}`);
@@ -17,7 +18,11 @@ channel("etask:loop:failed").subscribe((event) => {
 process.once("disconnect", () => process.exit(1));
 process.channel?.unref();
 
-await using app = await createApp({ tasks: fleetTasks });
+await using app = await createApp({
+  tasks: fleetTasks,
+  // Short, as below: the Beat that leads is in the worker that is killed.
+  beat: { leaseTtl: "2s" },
+});
 await using worker = app.createWorker({
   queues: [queue],
   concurrency: 4,

@@ -10,12 +10,14 @@
  * by id. It starts with the first waiter and ends when there has been none for a while. When its
  * history is lost it starts anew from now and every waiter's task is read again, until that has
  * been done without an error. When the store is away the watch reconnects by itself and reads are
- * repeated; waiters keep waiting until their own time is over.
+ * repeated; waiters keep waiting until their own time is over. A watch that has died unnoticed is
+ * found out by the heartbeat among the tasks and goes on from where it was.
  */
 import type { CancelTimer } from "../base/clock.ts";
 import { createDeferred, type Deferred } from "../base/deferred.ts";
 import { publish } from "../base/events.ts";
 import { type LoopWorld, runLoop } from "../base/loop.ts";
+import { watchLive } from "../coordination/live-watch.ts";
 import { untilAnswered } from "../coordination/until-answered.ts";
 import { keyRange } from "../store/range.ts";
 import type { Revision, Store, WatchEvent } from "../store/store.ts";
@@ -166,8 +168,9 @@ export class Waiters {
       watch.readAgain = false;
     }
     try {
-      const options = { after: watch.position, signal };
-      for await (const batch of this.#store.watch(tasksRange(""), options)) {
+      const { clock } = this.#world;
+      const options = { after: watch.position, signal, clock };
+      for await (const batch of watchLive(this.#store, tasksRange(""), options)) {
         for (const event of batch.events) this.#apply(event);
         watch.position = batch.revision;
       }

@@ -39,6 +39,18 @@ export function requireOneOf<T extends string>(
 }
 
 /**
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) unless `value` is a text of 1 to `lengthMax`
+ *   characters.
+ */
+export function requireText(option: string, value: unknown, lengthMax: number): string {
+  if (typeof value === "string" && value.length >= 1 && value.length <= lengthMax) return value;
+  const got = typeof value === "string" ? `${value.length} characters` : shown(value);
+  throw new InvalidOptionsError(
+    `${option} must be a text of 1 to ${lengthMax} characters; got ${got}.`,
+  );
+}
+
+/**
  * @throws InvalidOptionsError (`INVALID_OPTIONS`) when `given` is no object, or has a member that
  *   is not in `known`.
  */

@@ -1,41 +1,124 @@
+/**
+ * Keeps time and house for the whole system.
+ *
+ * A Beat is one of many candidates; the one that is elected runs the loops below, one a file. None
+ * of them relies on being alone: what they write is compare-and-swap, so two leaders at once, or a
+ * Beat that is cut off and goes on for a moment, do no harm.
+ */
+import { hostname } from "node:os";
+import { publish } from "../base/events.ts";
 import { type LoopWorld, runLoop } from "../base/loop.ts";
+import { requireKnownKeys } from "../base/options.ts";
+import { standForElection } from "../coordination/election.ts";
+import type { Session } from "../coordination/session.ts";
 import type { Store } from "../store/store.ts";
+import { LEADER_KEY } from "../task/keyspace.ts";
+import { encodeRecord } from "../task/records.ts";
+import { type BeatOptions, type ResolvedBeatOptions, resolveBeatOptions } from "./beat-options.ts";
+import { runDeadlines } from "./deadlines.ts";
 import { runPromoter } from "./promoter.ts";
 import { runSweeper } from "./sweeper.ts";
 
-/**
- * The loops that keep time for the whole system: promotion of due tasks, sweeping of finished ones.
- * Every worker process runs them; all of what they do is guarded, so many at once do no harm.
- */
+/** What a loop of the leading Beat works with. */
+export interface BeatWorld extends LoopWorld {
+  readonly store: Store;
+  /** Names this leadership; new each time. */
+  readonly leader: string;
+  readonly options: ResolvedBeatOptions;
+}
+
+/** Everything that the leading Beat does. */
+const LOOPS: Readonly<Record<string, (beat: BeatWorld, signal: AbortSignal) => Promise<void>>> = {
+  promoter: (beat, signal) => runPromoter(beat.store, beat, signal),
+  deadlines: (beat, signal) => runDeadlines(beat.store, beat, signal),
+  sweeper: (beat, signal) => runSweeper(beat.store, beat, signal),
+};
+
+/** See the essay above. */
 export class Beat implements AsyncDisposable {
   readonly #store: Store;
   readonly #world: LoopWorld;
+  readonly #options: ResolvedBeatOptions;
   readonly #ending = new AbortController();
-  #loops: Promise<unknown> | undefined;
+  #running: Promise<void> | undefined;
+  #leader: string | undefined;
 
-  constructor(store: Store, world: LoopWorld) {
+  /** @throws InvalidOptionsError (`INVALID_OPTIONS`) naming the option that is not allowed. */
+  constructor(store: Store, world: LoopWorld, options?: BeatOptions) {
     this.#store = store;
     this.#world = world;
+    this.#options = resolveBeatOptions(options);
   }
 
-  /** Starts the loops. Idempotent. */
+  /** Whether this one leads now, as far as it knows. */
+  get leading(): boolean {
+    return this.#leader !== undefined;
+  }
+
+  /** Stands for election, and leads when elected. Idempotent. */
   start(): void {
-    const { signal } = this.#ending;
-    this.#loops ??= Promise.all([
-      runLoop("promoter", this.#world, signal, (ends) =>
-        runPromoter(this.#store, this.#world, ends),
-      ),
-      runLoop("sweeper", this.#world, signal, (ends) => runSweeper(this.#store, this.#world, ends)),
-    ]);
+    this.#running ??= runLoop("beat", this.#world, this.#ending.signal, (ends) =>
+      this.#stand(ends),
+    );
   }
 
-  /** Ends the loops and waits for them. Idempotent. */
+  /** Stops, and lets another one lead at once. Idempotent. */
   async stop(): Promise<void> {
     this.#ending.abort();
-    await this.#loops;
+    await this.#running;
+  }
+
+  /**
+   * Starts, and stops at SIGTERM or SIGINT or when `signal` aborts. Resolves when it has stopped.
+   */
+  async run(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    requireKnownKeys("beat.run", options, ["signal"]);
+    const onSignal = () => this.#ending.abort();
+    process.once("SIGTERM", onSignal);
+    process.once("SIGINT", onSignal);
+    options.signal?.addEventListener("abort", onSignal, { once: true });
+    if (options.signal?.aborted) onSignal();
+    try {
+      this.start();
+      await this.#running;
+    } finally {
+      process.off("SIGTERM", onSignal);
+      process.off("SIGINT", onSignal);
+      options.signal?.removeEventListener("abort", onSignal);
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop();
+  }
+
+  #stand(signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#world;
+    let id = "";
+    const value = () => {
+      id = random.hex(8);
+      return encodeRecord({ id, host: hostname(), pid: process.pid, at: clock.now() });
+    };
+    const election = { key: LEADER_KEY, value, ttlMs: this.#options.leaseTtlMs };
+    return standForElection(this.#store, this.#world, election, signal, (session, ends) =>
+      this.#lead(id, session, ends),
+    );
+  }
+
+  async #lead(leader: string, session: Session, signal: AbortSignal): Promise<void> {
+    const beat: BeatWorld = {
+      ...this.#world,
+      store: this.#store,
+      leader,
+      options: this.#options,
+    };
+    this.#leader = leader;
+    publish("etask:beat:elected", { leader });
+    const loops = Object.entries(LOOPS).map(([name, run]) =>
+      runLoop(name, this.#world, signal, (ends) => run(beat, ends)),
+    );
+    await Promise.all(loops);
+    this.#leader = undefined;
+    publish("etask:beat:resigned", { leader, lost: session.lost.aborted });
   }
 }

@@ -2,71 +2,99 @@
  * Makes tasks ready whose time has come.
  *
  * Any number of promoters may run: each promotion is guarded by the due entry and the state as they
- * were read, so one of them wins and the others do nothing. Due entries are ordered by time, so a
- * scan names only what is due by now. What an entry says is in its key; keys that are not ours are
- * passed over. A task whose spec can no longer be read fails. Between scans the promoter sleeps
- * until the next entry it knows of is due, at most {@link SCAN_MS}.
+ * were read, so one of them wins and the others do nothing. An entry that holds a copy of its
+ * task's spec, and whose task has no state, needs no read. For all others, and where such a
+ * promotion was refused, the task is read. What an entry says is in its key; keys that are not ours
+ * are passed over, entries that are not as their task says are dropped. A task that is due when it
+ * must have been started already expires. A task whose spec can no longer be read fails.
  *
- * Never early: "now" is this process's wall clock. If the process dies, another promoter goes on;
- * if none runs, entries wait.
+ * If the process dies, another promoter goes on; if none runs, entries wait.
  */
-import { type LoopWorld, pause } from "../base/loop.ts";
+import type { LoopWorld } from "../base/loop.ts";
 import { commitBulk } from "../broker/bulk.ts";
+import { endOverdue, overdueState } from "../broker/overdue.ts";
 import { dropDuePart, failDuePart, promotePart } from "../broker/promote.ts";
 import type { Part } from "../store/part.ts";
-import { afterKey } from "../store/range.ts";
 import type { Entry, Store } from "../store/store.ts";
-import { decodeState } from "../task/decode.ts";
+import type { TaskSnapshot } from "../task/change.ts";
+import { currentState } from "../task/current.ts";
+import { decodeDue, decodeState } from "../task/decode.ts";
 import { DEFAULT_RETENTION } from "../task/enqueue-options.ts";
-import { dueRange, dueTime, idOfDueKey, laterDueRange, taskKey } from "../task/keyspace.ts";
+import { dueRange, dueTime, idOfDueKey, taskKey } from "../task/keyspace.ts";
 import { isId } from "../task/names.ts";
-import type { StateRecord } from "../task/records.ts";
+import type { SpecRecord, StateRecord } from "../task/records.ts";
 import { readOr, readTask } from "../task/task-reader.ts";
+import { lookAfter } from "./timed-index.ts";
 
-const SCAN_MS = 500;
-const BATCH_MAX = 40;
+const READS_AT_ONCE = 32;
 
 /** Promotes until `signal` aborts; throws what the store throws. */
-export async function runPromoter(
-  store: Store,
-  world: LoopWorld,
-  signal: AbortSignal,
-): Promise<void> {
-  while (!signal.aborted) {
-    const now = world.clock.now();
-    await promoteDue(store, now, signal);
-    await pause(world, await sleepMs(store, world, now), signal);
-  }
-}
-
-async function promoteDue(store: Store, now: number, signal: AbortSignal): Promise<void> {
-  const { end } = dueRange(now);
-  let { start } = dueRange(now);
-  for (let more = true; more && !signal.aborted; ) {
-    const page = await store.range({ start, end }, { limit: BATCH_MAX });
-    await promote(store, page.entries, now);
-    const last = page.entries.at(-1);
-    more = page.more && last !== undefined;
-    if (last) start = afterKey(last.key);
-  }
+export function runPromoter(store: Store, world: LoopWorld, signal: AbortSignal): Promise<void> {
+  const index = {
+    name: "promoter",
+    range: dueRange,
+    timeOf: dueTime,
+    handle: (entries: readonly Entry[], now: number) => promote(store, entries, now),
+  };
+  return lookAfter(store, world, index, signal);
 }
 
 async function promote(store: Store, entries: readonly Entry[], now: number): Promise<void> {
-  const parts = await Promise.all(
-    entries.flatMap((due) => {
-      const id = idOfDueKey(due.key);
-      return isId(id) ? [partOf(store, due, id, now)] : [];
-    }),
+  const ours = entries.filter(({ key }) => isId(idOfDueKey(key)));
+  const copied = ours.flatMap((due) => {
+    const spec = copyIn(due, now);
+    const task: TaskSnapshot | undefined = spec && { spec, state: undefined, stateRevision: 0 };
+    return task ? [{ due, part: promotePart(due, task, now) }] : [];
+  });
+  const { outcomes, error } = await commitBulk(
+    store,
+    copied.map(({ part }) => part),
   );
-  // In as many commits as it takes: what a task failed of before may be large.
-  const { error } = await commitBulk(store, parts);
   if (error !== undefined) throw error;
+  const promoted = new Set(
+    copied.filter((_, index) => isApplied(outcomes[index])).map(({ due }) => due),
+  );
+  await promoteRead(
+    store,
+    ours.filter((due) => !promoted.has(due)),
+    now,
+  );
 }
 
-async function partOf(store: Store, due: Entry, id: string, now: number): Promise<Part> {
+function isApplied(outcome: { kind: string; result?: { applied: boolean } } | undefined): boolean {
+  return outcome?.kind === "done" && outcome.result?.applied === true;
+}
+
+/** The spec that the entry holds, when the task can be promoted by it. */
+function copyIn(due: Entry, now: number): SpecRecord | undefined {
+  const spec = readOr(due, decodeDue)?.spec;
+  if (!spec || spec.id !== idOfDueKey(due.key) || spec.dueAt !== dueTime(due.key)) return undefined;
+  return spec.expiresAt !== undefined && spec.expiresAt <= now ? undefined : spec;
+}
+
+async function promoteRead(store: Store, dues: readonly Entry[], now: number): Promise<void> {
+  for (let index = 0; index < dues.length; index += READS_AT_ONCE) {
+    const some = dues.slice(index, index + READS_AT_ONCE);
+    const parts = await Promise.all(some.map((due) => partOf(store, due, now)));
+    // In as many commits as it takes: what a task failed of before may be large.
+    const { error } = await commitBulk(
+      store,
+      parts.filter((part) => part !== undefined),
+    );
+    if (error !== undefined) throw error;
+  }
+}
+
+/** `undefined` when the task was ended instead. */
+async function partOf(store: Store, due: Entry, now: number): Promise<Part | undefined> {
+  const id = idOfDueKey(due.key) as string;
   const task = await readTask(store, id);
   if (!task) return partWithoutSpec(store, due, id, now);
-  return waitsFor(due, task.state) ? promotePart(due, task, now) : dropDuePart(due);
+  if (!waitsFor(due, currentState(task.spec, task.state))) return dropDuePart(due);
+  const overdue = overdueState(task, now);
+  if (!overdue) return promotePart(due, task, now);
+  await endOverdue(store, task, overdue, now);
+  return undefined;
 }
 
 async function partWithoutSpec(store: Store, due: Entry, id: string, now: number): Promise<Part> {
@@ -79,13 +107,4 @@ async function partWithoutSpec(store: Store, due: Entry, id: string, now: number
 
 function waitsFor(due: Entry, state: StateRecord | undefined): boolean {
   return state?.state === "scheduled" && state.dueAt === dueTime(due.key);
-}
-
-/** Half of the period with jitter, or less when something is due before. */
-async function sleepMs(store: Store, world: LoopWorld, now: number): Promise<number> {
-  const period = SCAN_MS * (0.75 + world.random.next() / 2);
-  const next = await store.range(laterDueRange(now, now + period), { limit: 1 });
-  const [first] = next.entries;
-  const due = first && dueTime(first.key);
-  return due === undefined ? period : Math.max(1, due - world.clock.now());
 }

@@ -1,23 +1,46 @@
 import { InvalidOptionsError } from "../base/errors.ts";
 import { createIdSource, type IdSource } from "../base/ids.ts";
+import { requireJson } from "../base/json.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { requireInteger, requireKnownKeys, shown } from "../base/options.ts";
 import { afterKey, inRange, type KeyRange } from "../store/range.ts";
-import type { PartResult, Store } from "../store/store.ts";
-import { changeTask, removeTask } from "../task/change.ts";
+import type { PartResult, Revision, Store } from "../store/store.ts";
+import { changeTask, removeTask, requireWaiting } from "../task/change.ts";
+import type {
+  CancelOptions,
+  CancelReceipt,
+  RedriveOptions,
+  RedriveReceipt,
+  Reschedule,
+  TaskControl,
+} from "../task/control.ts";
 import { decodeReady } from "../task/decode.ts";
 import type { EnqueueRequest } from "../task/enqueuer.ts";
-import { TaskRunningError } from "../task/failure.ts";
 import type { TaskHandle } from "../task/handle.ts";
+import { parseWith } from "../task/input.ts";
 import { parseReadyKey, readyRange } from "../task/keyspace.ts";
 import { requireId, requirePriority, requireQueue } from "../task/names.ts";
-import { readOr } from "../task/task-reader.ts";
+import { Registry } from "../task/registry.ts";
+import { readOr, type StoredTask } from "../task/task-reader.ts";
+import { cancelTask } from "./cancel.ts";
 import { Consumer, type TakenTask } from "./consumer.ts";
+import {
+  type DeadLetterListOptions,
+  type DeadLetterPage,
+  listDeadLetters,
+} from "./dead-letters.ts";
+import { type Edit, editPart, type MoveOptions, resolveReschedule } from "./edit.ts";
 import { type EnqueueReceipt, enqueuePart, receiptOf } from "./enqueue.ts";
 import { enqueueMany, type HandleMaker } from "./enqueue-many.ts";
-import { type MoveOptions, movePart } from "./move.ts";
 import { listQueues, type QueueView } from "./queue-view.ts";
-import { type EncodedSpec, encodeSpec } from "./spec.ts";
+import { redrivePart, resolveRedrive } from "./redrive.ts";
+import {
+  checkRetryMany,
+  type RetryManyOptions,
+  type RetryManyReport,
+  retryMany,
+} from "./retry-many.ts";
+import { type EncodedSpec, encodeSpec, requirePayload } from "./spec.ts";
 import { listWorkers, type WorkerView } from "./worker-view.ts";
 
 /** A task that waits, as {@link Broker.list} shows it. */
@@ -42,17 +65,25 @@ export interface WaitingPage {
  * Every method is one guarded commit, or repeats one until it holds, so any number of callers in
  * any number of processes may use it at once.
  */
-export class Broker {
+export class Broker implements TaskControl {
   readonly #store: Store;
   readonly #world: LoopWorld;
   readonly #payloadBytesMax: number;
+  readonly #registry: Registry;
   readonly #nextSequence: IdSource;
   readonly #consumer: Consumer;
 
-  constructor(store: Store, world: LoopWorld, payloadBytesMax: number) {
+  /** Inputs are checked against the schemas of the tasks in `registry`. */
+  constructor(
+    store: Store,
+    world: LoopWorld,
+    payloadBytesMax: number,
+    registry: Registry = new Registry([]),
+  ) {
     this.#store = store;
     this.#world = world;
     this.#payloadBytesMax = payloadBytesMax;
+    this.#registry = registry;
     this.#nextSequence = createIdSource(world.clock, world.random);
     this.#consumer = new Consumer(store, world, payloadBytesMax);
   }
@@ -97,19 +128,86 @@ export class Broker {
   /**
    * Moves a waiting task to another queue or priority; it keeps its place in time.
    *
-   * @throws TaskNotFoundError (`TASK_NOT_FOUND`), or TaskRunningError (`TASK_RUNNING`) when it does
-   *   not wait (any more).
+   * @throws TaskNotFoundError (`TASK_NOT_FOUND`), TaskRunningError (`TASK_RUNNING`) or
+   *   TaskEndedError (`TASK_ENDED`) when it does not wait (any more).
    */
-  async update(id: string, change: MoveOptions): Promise<void> {
+  async update(id: string, change: MoveOptions): Promise<Revision> {
     requireKnownKeys("update", change, ["queue", "priority"]);
     if (change.queue !== undefined) requireQueue(change.queue);
     if (change.priority !== undefined) requirePriority(change.priority);
-    await changeTask(this.#store, requireId(id), (task) => {
-      if (task.state !== undefined && task.state.state !== "pending") {
-        throw new TaskRunningError(`Task ${id} is ${task.state.state}; only a waiting one moves.`);
-      }
-      return movePart(task, change, this.#world.clock.now());
+    return this.#edit(id, () => change);
+  }
+
+  /** Changes when a waiting task becomes ready; see `TaskHandle.reschedule`. */
+  async reschedule(id: string, when: Reschedule): Promise<Revision> {
+    const dueAt = resolveReschedule(when, this.#world.clock.now());
+    return this.#edit(id, () => ({ dueAt }));
+  }
+
+  /** Gives a waiting task another input; see `TaskHandle.edit`. */
+  async edit(id: string, input: unknown): Promise<Revision> {
+    this.#requireInput(input);
+    return this.#edit(id, async ({ spec }) => {
+      await this.#parseInput(spec.name, input);
+      return { input: { value: input } };
     });
+  }
+
+  /**
+   * Cancels a task: at once when it waits, through its worker when it runs. See `broker/cancel.ts`.
+   *
+   * @throws TaskNotFoundError (`TASK_NOT_FOUND`) when there is no such task.
+   */
+  cancel(id: string, options?: CancelOptions): Promise<CancelReceipt> {
+    return cancelTask(this.#store, this.#world, id, options);
+  }
+
+  /**
+   * Runs a task that has ended once more, as a new generation of the same id; see
+   * `broker/redrive.ts`.
+   *
+   * @throws TaskNotFoundError (`TASK_NOT_FOUND`), or TaskNotEndedError (`TASK_NOT_ENDED`).
+   */
+  async retry(id: string, options: RedriveOptions = {}): Promise<RedriveReceipt> {
+    const now = this.#world.clock.now();
+    const edit = resolveRedrive(options, now);
+    if (options.input !== undefined) this.#requireInput(options.input);
+    const sequence = this.#nextSequence();
+    const { answer, revision } = await changeTask(this.#store, requireId(id), async (task) => {
+      const part = redrivePart(task, edit, { at: this.#world.clock.now(), sequence });
+      if (edit.input) await this.#parseInput(task.spec.name, options.input);
+      return { part, answer: (task.state?.generation ?? 1) + 1 };
+    });
+    return { id, revision, generation: answer };
+  }
+
+  /**
+   * Runs failed tasks once more, chosen by a filter; see `broker/retry-many.ts`.
+   *
+   * @throws InvalidOptionsError, InvalidInputError, NotJsonError or PayloadTooLargeError; an input
+   *   is checked per kind of task, when the first of the kind comes up.
+   */
+  async retryMany(options: RetryManyOptions = {}): Promise<RetryManyReport> {
+    checkRetryMany(options);
+    const { clock } = this.#world;
+    const { change = {} } = options;
+    const edit = resolveRedrive(change, clock.now());
+    if (change.input !== undefined) this.#requireInput(change.input);
+    const checked = new Map<string, Promise<void>>();
+    const editFor = async (name: string) => {
+      if (edit.input && !checked.has(name)) {
+        checked.set(name, this.#parseInput(name, change.input));
+      }
+      await checked.get(name);
+      return edit;
+    };
+    const nextSequence = this.#nextSequence;
+    return retryMany({ store: this.#store, clock, nextSequence, editFor }, options);
+  }
+
+  /** Failed tasks, from their own index: by queue, the oldest failure of each first. */
+  deadLetters(options: DeadLetterListOptions = {}): Promise<DeadLetterPage> {
+    return listDeadLetters(this.#store, options);
   }
 
   /** Removes a task that waits or has ended; see {@link removeTask}. */
@@ -152,6 +250,24 @@ export class Broker {
   /** Gives back what was dequeued and not finished. */
   close(): Promise<void> {
     return this.#consumer.close();
+  }
+
+  async #edit(id: string, editOf: (task: StoredTask) => Edit | Promise<Edit>): Promise<Revision> {
+    const { revision } = await changeTask(this.#store, requireId(id), async (task) => {
+      requireWaiting(task);
+      const edit = await editOf(task);
+      return { part: editPart(task, edit, this.#world.clock.now()), answer: undefined };
+    });
+    return revision;
+  }
+
+  #requireInput(input: unknown): void {
+    if (input !== undefined) requireJson("input", input);
+    requirePayload("The input", input, this.#payloadBytesMax);
+  }
+
+  async #parseInput(name: string, input: unknown): Promise<void> {
+    await parseWith(this.#registry.find(name)?.input, `input of ${name}`, input);
   }
 
   #encode(request: EnqueueRequest, at = ""): EncodedSpec {

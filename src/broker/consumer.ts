@@ -12,7 +12,7 @@ import { createIdSource, type IdSource } from "../base/ids.ts";
 import { requireJson } from "../base/json.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { openSession, type Session } from "../coordination/session.ts";
-import { del, type Part } from "../store/part.ts";
+import { del } from "../store/part.ts";
 import type { Store } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
 import { decodeReady } from "../task/decode.ts";
@@ -23,12 +23,17 @@ import { positionOf } from "../task/position.ts";
 import { clampPercent, progressPart, requireDetail } from "../task/progress.ts";
 import { encodeRecord, type SpecRecord } from "../task/records.ts";
 import { readOr, readTask } from "../task/task-reader.ts";
-import { type FinishFacts, finishPart, type Outcome, releasePart } from "./finish.ts";
+import { endAttempt, type FinishFacts, type Outcome } from "./finish.ts";
 import { commitHeld, commitUntilKnown } from "./hold.ts";
+import { readQueueSettings } from "./queue-settings.ts";
 import { requirePayload } from "./spec.ts";
 import { takeBatch } from "./take.ts";
 
 const SESSION_TTL_MS = 15_000;
+/** How long the store may be away at the end. */
+const GIVE_BACK_MS = 5_000;
+/** How often the settings of a queue may change under a take. */
+const TAKE_TRIES_MAX = 20;
 
 /** A task held by this process. Every write is refused once the task was taken away. */
 export interface TakenTask {
@@ -59,6 +64,8 @@ export class Consumer {
   readonly #nextSequence: IdSource;
   readonly #closing = new AbortController();
   #session: Promise<{ session: Session; worker: string }> | undefined;
+  /** What gives each task back that is held. */
+  readonly #held = new Set<(signal: AbortSignal) => Promise<void>>();
   #batches = 0;
 
   constructor(store: Store, world: LoopWorld, resultBytesMax: number) {
@@ -72,19 +79,28 @@ export class Consumer {
 
   /** Takes one waiting task; see `Broker.dequeue`. */
   async take(id: string): Promise<TakenTask | undefined> {
+    for (let tries = 0; tries < TAKE_TRIES_MAX; tries += 1) {
+      const taken = await this.#take(id);
+      if (taken !== "again") return taken;
+    }
+    return undefined;
+  }
+
+  async #take(id: string): Promise<TakenTask | "again" | undefined> {
     const task = await readTask(this.#store, id);
     if (!task) throw new TaskNotFoundError(id);
     const position = positionOf(task.spec, task.state);
+    const settings = await readQueueSettings(this.#store, position.queue);
     const entry = await this.#store.get(readyKey(id, position));
     const record = entry && readOr(entry, decodeReady);
-    if (!record) return undefined;
+    if (!record || settings.record.paused) return undefined;
     const { session, worker } = await this.#open();
     const batch = this.#batches++;
-    const { key, modRevision } = entry;
+    const { key, modRevision, value } = entry;
     const taken = takeBatch(
-      { worker, alive: session.alive() },
+      { worker, alive: session.alive(), settingsRevision: () => settings.revision },
       batch,
-      [{ key, modRevision, record, position }],
+      [{ key, modRevision, record, position, bytes: value.byteLength }],
       this.#world.clock.now(),
     );
     // A take that landed unheard would be held by nobody for as long as this session lives.
@@ -93,14 +109,21 @@ export class Consumer {
     if (attempt) return this.#takenTask(attempt, task.spec, session.lost);
     // What stays behind lists too much, which is harmless.
     this.#store.commit([{ guards: [], writes: [del(handKey(worker, batch))] }]).catch(() => {});
-    return undefined;
+    return taken.heldBack(results).length > 0 ? "again" : undefined;
   }
 
-  /** Ends the session; what is still held goes back to its queue by rescue. */
+  /**
+   * Gives back what is still held, the attempt not counted, and ends the session. What cannot be
+   * given back in time goes back by rescue.
+   */
   async close(): Promise<void> {
     this.#closing.abort();
     const open = await this.#session?.catch(() => undefined);
     this.#session = undefined;
+    const late = new AbortController();
+    const cancel = this.#world.clock.after(GIVE_BACK_MS, () => late.abort());
+    await Promise.allSettled([...this.#held].map((giveBack) => giveBack(late.signal)));
+    cancel();
     await open?.session.close();
   }
 
@@ -142,8 +165,14 @@ export class Consumer {
       spec,
       also: [del(handKey(attempt.state.worker as string, attempt.state.hand as number))],
     });
-    const finish = (outcome: Outcome) =>
-      this.#commit(attempt, finishPart(attempt, outcome, facts()));
+    const finish = async (outcome: Outcome, signal = this.#closing.signal) => {
+      const ends = { world: this.#world, signal };
+      const ended = await endAttempt(this.#store, attempt, outcome, facts(), ends);
+      this.#held.delete(giveBack);
+      if (!ended) throw staleError(attempt);
+    };
+    const giveBack = (signal: AbortSignal) => finish({ kind: "released" }, signal);
+    this.#held.add(giveBack);
     return {
       id: attempt.id,
       name: spec.name,
@@ -160,23 +189,24 @@ export class Consumer {
           attempt: attempt.state.attempt,
           at: this.#world.clock.now(),
         };
-        await this.#commit(attempt, progressPart(attempt, progress));
+        const part = progressPart(attempt, progress);
+        const { signal } = this.#closing;
+        const revision = await commitHeld(this.#store, part, this.#world, signal);
+        if (revision === undefined) throw staleError(attempt);
       },
       succeed: async (result) => {
         if (result !== undefined) requireJson("result", result);
         requirePayload(`The result of ${attempt.id}`, result, this.#resultBytesMax);
         await finish({ kind: "succeeded", result });
       },
-      fail: (error) => finish({ kind: "failed", error: failureOf(error) }),
-      release: () => this.#commit(attempt, releasePart(attempt, facts())),
+      fail: (error) => finish({ kind: "failed", error: failureOf(error), reason: "error" }),
+      release: () => finish({ kind: "released" }),
     };
   }
+}
 
-  async #commit(attempt: Attempt, part: Part): Promise<void> {
-    const revision = await commitHeld(this.#store, part, this.#world, this.#closing.signal);
-    if (revision !== undefined) return;
-    throw new AttemptStaleError(
-      `Attempt ${attempt.state.attempt} no longer holds task ${attempt.id}; the write was refused.`,
-    );
-  }
+function staleError({ id, state }: Attempt): AttemptStaleError {
+  return new AttemptStaleError(
+    `Attempt ${state.attempt} no longer holds task ${id}; the write was refused.`,
+  );
 }

@@ -2,10 +2,11 @@ import { del, keyUnchanged, type Part, put } from "../store/part.ts";
 import type { Entry } from "../store/store.ts";
 import { stateAsRead, type TaskSnapshot } from "../task/change.ts";
 import { readyKey, taskKey } from "../task/keyspace.ts";
+import { DEFAULT_QUEUE } from "../task/names.ts";
 import { positionOf } from "../task/position.ts";
 import { encodeRecord, type StateRecord } from "../task/records.ts";
 import { readyAgainValue } from "./enqueue.ts";
-import { expireWrite, finalState } from "./finish.ts";
+import { endWrites, finalState } from "./finish.ts";
 import { specDamaged } from "./rescue.ts";
 
 /**
@@ -39,13 +40,15 @@ export function failDuePart(
   { dueAt: _past, ...state }: StateRecord,
   { id, at, failedMs }: { id: string; at: number; failedMs: number },
 ): Part {
-  const failed = finalState({ ...state, error: specDamaged(id) }, "failed", at, failedMs);
+  const error = specDamaged(id);
+  const failed = finalState({ ...state, error, reason: "invalid" }, "failed", at, failedMs);
+  const task = { id, name: "unknown", queue: state.queue ?? DEFAULT_QUEUE };
   return {
     guards: [
       keyUnchanged(due.key, due.modRevision),
       keyUnchanged(stateEntry.key, stateEntry.modRevision),
     ],
-    writes: [del(due.key), put(stateEntry.key, encodeRecord(failed)), expireWrite(id, failed)],
+    writes: [del(due.key), ...endWrites(task, failed, 0, state.attempt)],
     witness: stateEntry.key,
   };
 }

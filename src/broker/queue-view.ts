@@ -1,13 +1,19 @@
+import { listAll } from "../coordination/follower.ts";
 import { afterKey, prefixEnd } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
 import {
   parseReadyKey,
   QUEUE_SHARDS,
+  QUEUES_RANGE,
+  queueOfKey,
   readyRange,
   sequenceTime,
   shardPrefix,
 } from "../task/keyspace.ts";
-import { PRIORITY_MAX } from "../task/names.ts";
+import { isQueue, PRIORITY_MAX } from "../task/names.ts";
+import { decodeQueue, type QueueRecord } from "../task/queue-record.ts";
+import { readOr } from "../task/task-reader.ts";
+import { readQueueSettings } from "./queue-settings.ts";
 import { inLanes, listRunning, type RunningList } from "./running-view.ts";
 import { type LiveWorker, readWorkers } from "./worker-view.ts";
 
@@ -32,9 +38,20 @@ export interface QueueView {
   readonly runningExact: boolean;
   /** Live workers that take from it. */
   readonly workers: number;
+  /** Since when, by whom and why nothing is taken from it. */
+  readonly paused: PauseView | undefined;
+  /** What is set for its tasks. */
+  readonly settings: Omit<QueueRecord, "paused">;
 }
 
-/** Every queue that has waiting or running tasks or a live worker, by name. */
+/** A pause as readers see it. */
+export interface PauseView {
+  readonly at: Date;
+  readonly by: string | undefined;
+  readonly reason: string | undefined;
+}
+
+/** Every queue that has waiting or running tasks, a live worker or settings, by name. */
 export async function listQueues(store: Store): Promise<QueueView[]> {
   const running = await listRunning(store);
   return viewQueues(store, await readWorkers(store), running);
@@ -46,18 +63,52 @@ export async function viewQueues(
   workers: readonly LiveWorker[],
   running: RunningList,
 ): Promise<QueueView[]> {
+  const settings = await readSettings(store);
   const names = new Set([
     ...(await waitingQueues(store)),
+    ...settings.keys(),
     ...workers.flatMap(({ queues }) => queues),
     ...running.tasks.map(({ queue }) => queue),
   ]);
-  return inLanes([...names].sort(), async (queue) => ({
+  return inLanes([...names].sort(), (queue) =>
+    viewOne(store, queue, { workers, running, record: settings.get(queue) ?? {} }),
+  );
+}
+
+/** One queue, also one that has nothing. */
+export async function viewQueue(store: Store, queue: string): Promise<QueueView> {
+  const workers = await readWorkers(store);
+  const running = await listRunning(store);
+  const { record } = await readQueueSettings(store, queue);
+  return viewOne(store, queue, { workers, running, record });
+}
+
+interface Around {
+  readonly workers: readonly LiveWorker[];
+  readonly running: RunningList;
+  readonly record: QueueRecord;
+}
+
+async function viewOne(store: Store, queue: string, around: Around): Promise<QueueView> {
+  const { paused, ...settings } = around.record;
+  return {
     queue,
     ...(await readDepth(store, queue)),
-    running: running.tasks.filter((task) => task.queue === queue).length,
-    runningExact: running.complete,
-    workers: workers.filter(({ queues }) => queues.includes(queue)).length,
-  }));
+    running: around.running.tasks.filter((task) => task.queue === queue).length,
+    runningExact: around.running.complete,
+    workers: around.workers.filter(({ queues }) => queues.includes(queue)).length,
+    paused: paused && { at: new Date(paused.at), by: paused.by, reason: paused.reason },
+    settings,
+  };
+}
+
+/** The settings of all queues that have any. */
+async function readSettings(store: Store): Promise<Map<string, QueueRecord>> {
+  const { entries } = await listAll(store, QUEUES_RANGE);
+  const queues = entries.filter(({ key }) => isQueue(queueOfKey(key)));
+  return new Map(
+    queues.map((entry) => [queueOfKey(entry.key), readOr(entry, decodeQueue) ?? {}] as const),
+  );
 }
 
 /** The queues that have waiting tasks, in the order of their keys: one read for each. */

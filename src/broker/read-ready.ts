@@ -14,5 +14,6 @@ export function readReady(entry: Entry): ReadyEntry | undefined {
     return undefined;
   }
   const record = readOr(entry, decodeReady);
-  return record && { key: entry.key, modRevision: entry.modRevision, record, position };
+  const { key, modRevision, value } = entry;
+  return record && { key, modRevision, record, position, bytes: value.byteLength };
 }

@@ -11,7 +11,7 @@ const POSITION = { queue: "q", priority: 5, sequence: "01ARZ3NDEKTSV4RRFFQ69G5FA
 const keyOf = (place: number) => `${RANGE.start}${String.fromCharCode(97 + place)}`;
 
 function entryOf(key: string, modRevision: number): ReadyEntry {
-  return { key, modRevision, record: { id: key, name: "t" }, position: POSITION };
+  return { key, modRevision, record: { id: key, name: "t" }, position: POSITION, bytes: 0 };
 }
 
 function keysOf(window: ReadyWindow): string[] {

@@ -1,11 +1,21 @@
-import { del, keyAbsent, keyUnchanged, type Part, put, type Write } from "../store/part.ts";
+import {
+  del,
+  keyAbsent,
+  keyPresent,
+  keyUnchanged,
+  type Part,
+  put,
+  type Write,
+} from "../store/part.ts";
 import type { Entry } from "../store/store.ts";
 import type { TaskFailure } from "../task/failure.ts";
 import { readyKey, taskKey, workerKey } from "../task/keyspace.ts";
+import { DEFAULT_QUEUE } from "../task/names.ts";
 import { positionOf } from "../task/position.ts";
-import { encodeRecord, type SpecRecord, type StateRecord } from "../task/records.ts";
+import { type AttemptRecord, encodeRecord, type StateRecord } from "../task/records.ts";
+import type { StoredTask } from "../task/task-reader.ts";
 import { readyAgainValue } from "./enqueue.ts";
-import { expireWrite, finalState } from "./finish.ts";
+import { attemptWrite, endWrites, type FinalRecord, finalState, specBytes } from "./finish.ts";
 
 /** A task whose worker vanished this often is taken to be the cause, and fails. */
 export const LOST_WORKERS_MAX = 3;
@@ -19,41 +29,70 @@ export interface RescueFacts {
 }
 
 /**
- * Puts the running task of a vanished worker back to its old place in the queue, or fails it when
- * it has cost {@link LOST_WORKERS_MAX} workers. Held when the worker is gone and the task still
- * runs under it; any number of rescuers may try.
+ * Puts the running task of a vanished worker back to its old place in the queue, fails it when it
+ * has cost {@link LOST_WORKERS_MAX} workers, or cancels it when somebody wanted that. Held when the
+ * worker is gone, the task still runs under it and the wish is as it was read; any number of
+ * rescuers may try.
  */
 export function rescuePart(
-  stateEntry: Entry,
+  stateEntry: Pick<Entry, "key" | "modRevision">,
   state: StateRecord,
-  spec: SpecRecord,
+  { spec, cancel, attempts }: Pick<StoredTask, "spec" | "cancel" | "attempts">,
   facts: RescueFacts,
-): { part: Part; state: "pending" | "failed" } {
+): { part: Part; state: "pending" | "failed" | "cancelled" } {
   const from = state.worker as string;
   const lost = (state.lost ?? 0) + 1;
   const next: StateRecord = { ...state, lost, at: facts.at, by: facts.by };
-  const part = (after: StateRecord, write: Write): Part => ({
-    guards: [keyAbsent(workerKey(from)), keyUnchanged(stateEntry.key, stateEntry.modRevision)],
-    writes: [put(stateEntry.key, encodeRecord(after)), write],
+  const cancelKey = taskKey(spec.id, "cancel");
+  const part = (writes: readonly Write[]): Part => ({
+    guards: [
+      keyAbsent(workerKey(from)),
+      keyUnchanged(stateEntry.key, stateEntry.modRevision),
+      cancel ? keyPresent(cancelKey) : keyAbsent(cancelKey),
+    ],
+    writes,
     witness: stateEntry.key,
   });
-  if (lost >= LOST_WORKERS_MAX) {
-    const error = workerLost(from, lost);
-    const failed = finalState({ ...next, error }, "failed", facts.at, facts.failedMs);
-    return { part: part(failed, expireWrite(spec.id, failed)), state: "failed" };
-  }
   const position = positionOf(spec, state);
-  const value = readyAgainValue(spec, { ...state, lost }, spec);
+  const task = { id: spec.id, name: spec.name, queue: position.queue };
+  const end = (final: FinalRecord) => endWrites(task, final, specBytes(spec), state.attempt - 1);
+  if (cancel) {
+    const { graceMs: _grace, ...wish } = cancel;
+    const final = finalState({ ...next, cancel: wish }, "cancelled", facts.at, facts.failedMs);
+    return { part: part([...end(final), del(cancelKey)]), state: "cancelled" };
+  }
+  if (lost >= LOST_WORKERS_MAX) {
+    const error = workerLost(lostWorkers(attempts, from), lost);
+    const failing: StateRecord = { ...next, error, reason: "worker-lost" };
+    return {
+      part: part(end(finalState(failing, "failed", facts.at, facts.failedMs))),
+      state: "failed",
+    };
+  }
+  const value = readyAgainValue(spec, next, spec);
   const pending: StateRecord = { ...next, state: "pending", ...position };
-  return { part: part(pending, put(readyKey(spec.id, position), value)), state: "pending" };
+  return {
+    part: part([
+      put(stateEntry.key, encodeRecord(pending)),
+      put(readyKey(spec.id, position), value),
+      attemptWrite(spec.id, state, facts.at, "worker-lost"),
+    ]),
+    state: "pending",
+  };
 }
 
-function workerLost(worker: string, lost: number): TaskFailure {
+/** The workers that the task cost, the last one at the end. */
+function lostWorkers(attempts: readonly AttemptRecord[], last: string): readonly string[] {
+  const earlier = attempts.filter(({ outcome }) => outcome === "worker-lost");
+  return [...earlier.map(({ worker }) => worker), last].slice(-LOST_WORKERS_MAX);
+}
+
+function workerLost(workers: readonly string[], lost: number): TaskFailure {
   return {
     name: "WorkerLostError",
     code: "WORKER_LOST",
     message:
-      `${lost} workers vanished while they ran this task, the last one was ${worker}. ` +
+      `${lost} workers vanished while they ran this task, the last ones: ${workers.join(", ")}. ` +
       "It is not tried again, because it may be what ends them.",
   };
 }
@@ -80,13 +119,15 @@ export function orphanPart(
   facts: RescueFacts,
 ): Part {
   const error = specDamaged(id);
-  const failed = finalState({ ...state, error }, "failed", facts.at, facts.failedMs);
+  const failing: StateRecord = { ...state, error, reason: "invalid" };
+  const failed = finalState(failing, "failed", facts.at, facts.failedMs);
+  const task = { id, name: "unknown", queue: state.queue ?? DEFAULT_QUEUE };
   return {
     guards: [
       keyAbsent(workerKey(state.worker as string)),
       keyUnchanged(stateEntry.key, stateEntry.modRevision),
     ],
-    writes: [put(stateEntry.key, encodeRecord(failed)), expireWrite(id, failed)],
+    writes: endWrites(task, failed, 0, state.attempt - 1),
     witness: stateEntry.key,
   };
 }

@@ -1,7 +1,7 @@
 import { del, type Guard, keyAbsent, keyUnchanged, type Part, put } from "../store/part.ts";
-import type { PartResult, Revision } from "../store/store.ts";
+import type { Entry, PartResult, Revision } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
-import { handKey, type ReadyPosition, taskKey } from "../task/keyspace.ts";
+import { handKey, queueKey, type ReadyPosition, taskKey } from "../task/keyspace.ts";
 import {
   countsOf,
   encodeRecord,
@@ -15,14 +15,33 @@ export interface ReadyEntry {
   readonly key: string;
   readonly modRevision: Revision;
   readonly record: ReadyRecord;
+  /** Its size, which is about that of the task's spec when that is small. */
+  readonly bytes: number;
   /** What the key says. */
   readonly position: ReadyPosition;
+}
+
+/** Whether the task must have been started before `now`, and was not: it is Beat's to end. */
+export function isTooLate({ record }: ReadyEntry, now: number): boolean {
+  const expiresAt = record.spec?.expiresAt ?? record.expiresAt;
+  return expiresAt !== undefined && expiresAt <= now && !record.attempt && !record.snoozed;
 }
 
 /** Who takes, and under which guard. */
 export interface Taker {
   readonly worker: string;
   readonly alive: Guard;
+  /** The revision of a queue's settings under which it takes; 0 when there are none. */
+  settingsRevision(queue: string): Revision;
+}
+
+/** A task that was not taken because the settings of its queue had changed; it waits as before. */
+export interface HeldBack {
+  readonly entry: ReadyEntry;
+  /** The settings as they are. */
+  readonly settings: Entry | undefined;
+  /** When that was. */
+  readonly revision: Revision;
 }
 
 /** A batch to commit, and how to read the answer. */
@@ -30,6 +49,8 @@ export interface TakeBatch {
   readonly parts: readonly Part[];
   /** The attempts that the taker now holds. */
   attempts(results: readonly PartResult[]): Attempt[];
+  /** The tasks that are still to be had, once the taker has looked at the settings of the queue. */
+  heldBack(results: readonly PartResult[]): HeldBack[];
 }
 
 /**
@@ -38,8 +59,9 @@ export interface TakeBatch {
  * this worker had.
  *
  * Guards: the ready entry as it was seen, the state as it was when that entry was written (both
- * were written at one revision, or there is no state yet), the worker's session alive. So a worker
- * without a session takes nothing, and after its key is gone `hand/{worker}/` is complete.
+ * were written at one revision, or there is no state yet), the worker's session alive, the settings
+ * of the queue as the worker knows them. So a worker without a session takes nothing, after its key
+ * is gone `hand/{worker}/` is complete, and from the revision of a pause on nothing is taken.
  */
 export function takeBatch(
   taker: Taker,
@@ -53,15 +75,26 @@ export function takeBatch(
     writes: [put(handKey(taker.worker, batch), encodeRecord(handOf(entries)))],
     witness: handKey(taker.worker, batch),
   };
-  const takes = entries.map((entry, index) => takePart(taker, entry, states[index] as StateRecord));
+  const settings = entries.map(({ position }) => taker.settingsRevision(position.queue));
+  const takes = entries.map((entry, index) =>
+    takePart(taker, entry, states[index] as StateRecord, settings[index] as Revision),
+  );
   return {
     parts: [hand, ...takes],
     attempts: (results) =>
-      entries.flatMap(({ record, position }, index) => {
+      entries.flatMap(({ record, position, bytes }, index) => {
         const result = results[index + 1];
         const state = states[index];
         if (!result?.applied || !state) return [];
-        return [{ id: record.id, fence: result.revision, state, ready: record, position }];
+        return [{ id: record.id, fence: result.revision, state, ready: record, position, bytes }];
+      }),
+    heldBack: (results) =>
+      entries.flatMap((entry, index) => {
+        const { applied, reads = [], revision = 0 } = results[index + 1] ?? {};
+        const [ready, found] = reads;
+        const waits = applied === false && ready?.modRevision === entry.modRevision;
+        if (!waits || (found?.modRevision ?? 0) === settings[index]) return [];
+        return [{ entry, settings: found, revision }];
       }),
   };
 }
@@ -99,17 +132,21 @@ function runningState(
 
 function takePart(
   taker: Taker,
-  { key, modRevision, record }: ReadyEntry,
+  { key, modRevision, record, position }: ReadyEntry,
   state: StateRecord,
+  settings: Revision,
 ): Part {
   const stateKey = taskKey(record.id, "state");
+  const settingsKey = queueKey(position.queue);
   return {
     guards: [
       taker.alive,
       keyUnchanged(key, modRevision),
       keyUnchanged(stateKey, record.attempt === undefined ? 0 : modRevision),
+      keyUnchanged(settingsKey, settings),
     ],
     writes: [del(key), put(stateKey, encodeRecord(state))],
+    otherwise: [key, settingsKey],
     witness: stateKey,
   };
 }

@@ -52,7 +52,8 @@ function setup(): Bundle {
     takeAll: async (worker, queue, batch) => {
       const { entries } = await store.range(readyRange(queue));
       const ready = entries.flatMap((entry) => readReady(entry) ?? []);
-      const taker = { worker, alive: keyPresent(workerKey(worker)) };
+      const alive = keyPresent(workerKey(worker));
+      const taker = { worker, alive, settingsRevision: () => 0 };
       await store.commit(takeBatch(taker, batch, ready, clock.now()).parts);
     },
   };

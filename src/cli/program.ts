@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { VERSION } from "../base/version.ts";
 import type { Cli } from "./cli.ts";
+import { addBeat } from "./commands/beat.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEnqueue } from "./commands/enqueue.ts";
 import { addQueues } from "./commands/queues.ts";
@@ -53,7 +54,7 @@ function createProgram(cli: Cli): Command {
       outputError: () => {},
     })
     .exitOverride();
-  for (const add of [addWorker, addEnqueue, addTasks, addWorkers, addQueues, addDoctor]) {
+  for (const add of [addWorker, addBeat, addEnqueue, addTasks, addWorkers, addQueues, addDoctor]) {
     add(program, cli);
   }
   return program;

@@ -1,7 +1,9 @@
+import type { Clock } from "../base/clock.ts";
 import { publish } from "../base/events.ts";
 import { afterKey, type KeyRange } from "../store/range.ts";
 import type { Entry, Revision, Store, WatchBatch } from "../store/store.ts";
 import { HistoryLostError } from "../store/store-errors.ts";
+import { heartbeatOf, watchLive } from "./live-watch.ts";
 
 /**
  * Receives a consistent view of a range: everything at one revision, then every change after it.
@@ -15,20 +17,23 @@ export interface FollowerSink {
 
 /**
  * Follows a range that is small enough to list: lists it at one revision, then watches from there,
- * so no change falls between. When history is lost it lists again. Ends when `signal` aborts;
- * throws what the store throws, after which calling it again starts from a fresh list.
+ * so no change falls between. When history is lost it lists again; with a clock, a watch that has
+ * died unnoticed is replaced (see `live-watch.ts`). The sink never sees the range's heartbeat. Ends
+ * when `signal` aborts; throws what the store throws, after which calling it again starts from a
+ * fresh list.
  */
 export async function follow(
   store: Store,
   range: KeyRange,
   sink: FollowerSink,
   signal: AbortSignal,
+  clock?: Clock,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
       const { entries, revision } = await listAll(store, range);
       sink.reset(entries, revision);
-      for await (const batch of store.watch(range, { after: revision, signal })) sink.apply(batch);
+      for await (const batch of changes(store, range, revision, signal, clock)) sink.apply(batch);
     } catch (error) {
       if (!(error instanceof HistoryLostError)) throw error;
       publish("etask:watch:relisted", { range: range.start, reason: error.message });
@@ -36,8 +41,26 @@ export async function follow(
   }
 }
 
+async function* changes(
+  store: Store,
+  range: KeyRange,
+  after: Revision,
+  signal: AbortSignal,
+  clock: Clock | undefined,
+): AsyncGenerator<WatchBatch, void> {
+  if (clock) {
+    yield* watchLive(store, range, { after, signal, clock });
+    return;
+  }
+  const heartbeat = heartbeatOf(range);
+  for await (const batch of store.watch(range, { after, signal })) {
+    yield { ...batch, events: batch.events.filter(({ key }) => key !== heartbeat) };
+  }
+}
+
 /**
- * Every entry of a range as of one revision, page by page. For ranges that are known to be small.
+ * Every entry of a range as of one revision, page by page, without the range's heartbeat. For
+ * ranges that are known to be small.
  */
 export async function listAll(
   store: Store,
@@ -54,5 +77,6 @@ export async function listAll(
     entries.push(...page.entries);
     more = page.more;
   }
-  return { entries, revision };
+  const heartbeat = heartbeatOf(range);
+  return { entries: entries.filter(({ key }) => key !== heartbeat), revision };
 }

@@ -30,6 +30,7 @@ import {
   StoreClosedError,
   StoreUnavailableError,
 } from "./store-errors.ts";
+import type { StoreUpkeep } from "./upkeep.ts";
 
 /**
  * # Group commit
@@ -121,6 +122,10 @@ class GroupCommitStore implements Store {
 
   get url(): string | undefined {
     return this.#store.url;
+  }
+
+  get upkeep(): StoreUpkeep | undefined {
+    return this.#store.upkeep;
   }
 
   get(key: string): Promise<Entry | undefined> {

@@ -15,6 +15,7 @@ import type {
   WatchEvent,
   WatchOptions,
 } from "./store.ts";
+import type { StoreUpkeep } from "./upkeep.ts";
 
 /** Longest namespace, with its last `/`; what is left of `KEY_BYTES_MAX` is for the keys in it. */
 export const NAMESPACE_BYTES_MAX = 256;
@@ -26,7 +27,7 @@ const PREFIX_PATTERN = /^[\x20-\x7e]*\/$/;
  *
  * Revisions and leases are those of the whole store. Messages of the store's errors name whole
  * keys. `url` is the inner store's: who takes the prefix out of a URL leaves it in the driver's
- * `url`. Closing closes `store`.
+ * `url`. `upkeep` is about the whole store. Closing closes `store`.
  *
  * @throws InvalidOptionsError (`INVALID_OPTIONS`) unless `prefix` is printable ASCII, ends in `/`
  *   and has at most {@link NAMESPACE_BYTES_MAX} characters.
@@ -52,6 +53,10 @@ class NamespacedStore implements Store {
 
   get url(): string | undefined {
     return this.#store.url;
+  }
+
+  get upkeep(): StoreUpkeep | undefined {
+    return this.#store.upkeep;
   }
 
   async get(key: string): Promise<Entry | undefined> {

@@ -28,6 +28,7 @@ import {
   StoreFullError,
   StoreUnavailableError,
 } from "./store-errors.ts";
+import type { StoreUpkeep } from "./upkeep.ts";
 
 /**
  * # Finding out what became of a write whose answer was lost
@@ -97,6 +98,10 @@ class ResolvingStore implements Store {
 
   get url(): string | undefined {
     return this.#store.url;
+  }
+
+  get upkeep(): StoreUpkeep | undefined {
+    return this.#store.upkeep;
   }
 
   get(key: string): Promise<Entry | undefined> {

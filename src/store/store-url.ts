@@ -30,6 +30,8 @@ export interface EtcdLocation {
         readonly serverName: string | undefined;
       }
     | undefined;
+  /** What the servers' `--quota-backend-bytes` says, where they do not tell it themselves. */
+  readonly quotaBytes: number | undefined;
 }
 
 /** Begins every key of etask on an etcd whose URL names no namespace. */
@@ -37,14 +39,18 @@ export const DEFAULT_NAMESPACE = "etask";
 
 const FORMS =
   "Store URLs are memory:, embedded:DIRECTORY, etcd://HOST:PORT[,HOST:PORT…][/NAMESPACE] and " +
-  "etcds://[USER:PASSWORD@]HOST:PORT…[/NAMESPACE][?ca=FILE&cert=FILE&key=FILE&serverName=NAME].";
+  "etcds://[USER:PASSWORD@]HOST:PORT…[/NAMESPACE][?ca=FILE&cert=FILE&key=FILE&serverName=NAME]; " +
+  "the last two take quota=SIZE, such as quota=4GiB.";
 const ETCD = /^(etcds?):\/\/(?:([^@/?#]*)@)?([^@/?#]+)(?:\/([^@?#]*))?(?:\?([^#]*))?$/;
 const HOST = /^(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::(\d{1,5}))?$/;
 const NAMESPACE = /^[A-Za-z0-9._-]+(?:\/[A-Za-z0-9._-]+)*$/;
 const NOT_ENCODED =
   "user and password must be percent-encoded, with %40 for @, %2F for / and so on";
 const NAMESPACE_LENGTH_MAX = 128;
-const PARAMETERS = ["ca", "cert", "key", "serverName"];
+const TLS_PARAMETERS = ["ca", "cert", "key", "serverName"];
+const PARAMETERS = [...TLS_PARAMETERS, "quota"];
+const SIZE = /^(\d{1,15})(KiB|MiB|GiB)?$/;
+const UNITS = ["KiB", "MiB", "GiB"];
 
 /**
  * @throws StoreUrlError (`STORE_URL`) saying what is wrong with the URL and which forms there are.
@@ -113,7 +119,7 @@ function etcdLocation([, scheme, userInfo, hosts, path, query]: RegExpExecArray)
       throw malformed(`the parameter "${name}" is given twice`);
     }
   }
-  if (scheme === "etcd" && query) {
+  if (scheme === "etcd" && TLS_PARAMETERS.some((name) => parameters.has(name))) {
     throw malformed("parameters for TLS need the scheme etcds:");
   }
   const file = (name: string) => parameters.get(name) ?? undefined;
@@ -129,7 +135,16 @@ function etcdLocation([, scheme, userInfo, hosts, path, query]: RegExpExecArray)
       scheme === "etcds"
         ? { ca: file("ca"), cert: file("cert"), key: file("key"), serverName: file("serverName") }
         : undefined,
+    quotaBytes: quotaOf(parameters.get("quota")),
   };
+}
+
+function quotaOf(text: string | null): number | undefined {
+  if (text === null) return undefined;
+  const [, digits, unit = ""] = SIZE.exec(text) ?? [];
+  const bytes = Number(digits) * 1024 ** (UNITS.indexOf(unit) + 1);
+  if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
+  throw malformed(`quota must be a number of bytes, or one of KiB, MiB or GiB; got ${shown(text)}`);
 }
 
 function endpoint(text: string): { host: string; port: number } {

@@ -1,5 +1,6 @@
 import type { Part } from "./part.ts";
 import type { KeyRange } from "./range.ts";
+import type { StoreUpkeep } from "./upkeep.ts";
 
 /**
  * # The store contract
@@ -33,6 +34,9 @@ export interface Store extends AsyncDisposable {
    * a store that lives in this thread alone. May hold credentials: never log it.
    */
   readonly url: string | undefined;
+
+  /** Care that the store leaves to its clients; absent when it takes care of itself. */
+  readonly upkeep?: StoreUpkeep | undefined;
 
   /** The entry at `key` now, or `undefined`, also for text that no key can be. */
   get(key: string): Promise<Entry | undefined>;

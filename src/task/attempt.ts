@@ -11,6 +11,8 @@ export interface Attempt {
   readonly state: StateRecord;
   /** The ready entry that it was taken from. */
   readonly ready: ReadyRecord;
+  /** About the size of its spec, in bytes. */
+  readonly bytes: number;
   /** Where it waited. */
   readonly position: ReadyPosition;
 }

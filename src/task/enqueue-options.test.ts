@@ -59,7 +59,7 @@ test.each([
   [{ priority: "9" }, "priority must"],
   [{ retry: { attempts: 0 } }, "retry.attempts must"],
   [{ retry: 5 }, "retry must be an object"],
-  [{ retention: "1s" }, "retention must"],
+  [{ retention: "-1s" }, "retention must"],
   [{ retention: { failed: "11000d" } }, "retention.failed must"],
   [{ retention: { cancelled: "1d" } }, 'retention has no option "cancelled"'],
   [{ headers: "a" }, "headers must be an object"],
@@ -86,7 +86,7 @@ test.each([
 
 test.each([
   [{ retry: { attempts: -1 } }, "retry.attempts"],
-  [{ retention: 5 }, "retention"],
+  [{ retention: -5 }, "retention"],
   [{ queue: "" }, "queue"],
 ])("options: the definition %j is refused when it is made", (definition, message) => {
   expect(() => checkTaskOptions(definition)).toThrow(message);

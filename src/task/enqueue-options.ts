@@ -11,7 +11,12 @@ import {
   requireQueue,
 } from "./names.ts";
 import type { RetentionRecord, RetryRecord, TimeoutRecord } from "./records.ts";
-import { type RetryOptions, resolveRetry, resolveStoredRetry } from "./retry-policy.ts";
+import {
+  type RetryOptions,
+  resolveRetry,
+  resolveStoredRetry,
+  type StoredRetryOptions,
+} from "./retry-policy.ts";
 import { resolveTimeout, type TimeoutOptions } from "./timeout.ts";
 
 /** How long a finished task is kept; 0 removes it as soon as its end is known. */
@@ -52,6 +57,8 @@ export interface DelayOptions extends TaskOptions {
    * returned with `created: false`.
    */
   readonly id?: string;
+  /** Instead of the definition's; it is stored, so it holds no functions. */
+  readonly retry?: StoredRetryOptions;
   /** Ready so long from now. At most 10 years. */
   readonly in?: Duration;
   /** Ready at that time; a time that has passed means now. At most 10 years from now. */
@@ -95,7 +102,7 @@ const HEADERS_MAX = 32;
 const HEADER_BYTES_MAX = 4_096;
 const SECOND_MS = 1_000;
 /** The horizon: nothing is kept, delayed or awaited for longer. */
-export const TEN_YEARS_MS = 3_650 * 86_400_000;
+export const TEN_YEARS_MS: number = 3_650 * 86_400_000;
 
 /** How long finished tasks are kept when nobody says otherwise. */
 export const DEFAULT_RETENTION: RetentionRecord = {

@@ -31,6 +31,17 @@ export function failureOf(thrown: unknown, depth = 0): TaskFailure {
   };
 }
 
+const BRIEF_LENGTH_MAX = 500;
+
+/** A failure in short, for histories and listings: no stack, no cause, the message's beginning. */
+export function briefFailure({ name, code, message }: TaskFailure): TaskFailure {
+  return {
+    name,
+    message: bounded(message, BRIEF_LENGTH_MAX),
+    ...(code === undefined ? undefined : { code }),
+  };
+}
+
 /** What a proxy answers to any question may be a throw. */
 function isError(thrown: unknown): thrown is Error {
   try {

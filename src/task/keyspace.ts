@@ -16,7 +16,7 @@ export type TaskPart = "spec" | "state" | "progress" | "cancel";
 export const ATTEMPTS_KEPT = 20;
 
 /** More keys than one task can have: the limit of a page that reads it whole. */
-export const TASK_KEYS_MAX = ATTEMPTS_KEPT + 10;
+export const TASK_KEYS_MAX: number = ATTEMPTS_KEPT + 10;
 
 /** Shards of a queue's ready index; a task's shard follows from its id. */
 export const QUEUE_SHARDS = 8;
@@ -251,6 +251,20 @@ export function expireKey(expireAt: number, id: string): string {
 export function expireRange(now: number): KeyRange {
   return { start: "expire/", end: `expire/${minuteOf(now)}/` };
 }
+
+/** All finished tasks whose minute begins in [`fromMs`, `toMs`). Both are whole minutes. */
+export function expireBetween(fromMs: number, toMs: number): KeyRange {
+  return { start: expireRange(fromMs).end, end: expireRange(toMs).end };
+}
+
+/** When the minute of an expire key begins; `undefined` when the key is not one of ours. */
+export function expireTime(key: string): number | undefined {
+  const [, year, month, day, hour, minute] = EXPIRE_KEY.exec(key)?.map(Number) ?? [];
+  if (year === undefined || month === undefined) return undefined;
+  return Date.UTC(year, month - 1, day, hour, minute);
+}
+
+const EXPIRE_KEY = /^expire\/(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)\//;
 
 /** The id in an expire key; `undefined` when the key is not one of ours. */
 export function idOfExpireKey(key: string): string | undefined {

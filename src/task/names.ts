@@ -55,6 +55,11 @@ export function requireQueue(queue: unknown): string {
   return requireName("queue", queue, QUEUE_LENGTH_MAX);
 }
 
+/** Whether `name` may name a kind of task. */
+export function isTaskName(name: unknown): name is string {
+  return isName(name, TASK_NAME_LENGTH_MAX);
+}
+
 /** @throws InvalidOptionsError (`INVALID_OPTIONS`) unless `name` may name a kind of task. */
 export function requireTaskName(name: unknown): string {
   return requireName("task name", name, TASK_NAME_LENGTH_MAX);

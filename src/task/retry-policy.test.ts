@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { NO_RETRY, resolveRetry, retryDelayMs } from "./retry-policy.ts";
+import { NO_RETRY, resolveRetry, resolveStoredRetry, retryDelayMs } from "./retry-policy.ts";
 
 const chance = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
 
@@ -9,7 +9,7 @@ test("retry: without a word there is one attempt", () => {
 });
 
 test("retry: attempts counts the first one", () => {
-  const policy = resolveRetry({ attempts: 3, backoff: "immediate" });
+  const policy = resolveStoredRetry({ attempts: 3, backoff: "immediate" });
   expect([1, 2, 3, 4].map((failures) => retryDelayMs(policy, failures, 0))).toEqual([
     0,
     0,
@@ -19,7 +19,7 @@ test("retry: attempts counts the first one", () => {
 });
 
 test("retry: constant pauses are all the same", () => {
-  const policy = resolveRetry({ attempts: 100, backoff: "constant", delay: "2s" });
+  const policy = resolveStoredRetry({ attempts: 100, backoff: "constant", delay: "2s" });
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 99 }), chance, (failures, random) => {
       expect(retryDelayMs(policy, failures, random)).toBe(2_000);
@@ -28,7 +28,7 @@ test("retry: constant pauses are all the same", () => {
 });
 
 test("retry: exponential pauses double up to the longest, with up to half taken off", () => {
-  const policy = resolveRetry({ attempts: 1_000, delay: "1s", max: "1m" });
+  const policy = resolveStoredRetry({ attempts: 1_000, delay: "1s", max: "1m" });
   expect([1, 2, 3, 6, 7, 999].map((failures) => retryDelayMs(policy, failures, 0))).toEqual([
     1_000, 2_000, 4_000, 32_000, 60_000, 60_000,
   ]);
@@ -44,7 +44,7 @@ test("retry: exponential pauses double up to the longest, with up to half taken 
 });
 
 test("retry: a longest pause below the first one holds from the start", () => {
-  const policy = resolveRetry({ attempts: 5, delay: "10s", max: "1s" });
+  const policy = resolveStoredRetry({ attempts: 5, delay: "10s", max: "1s" });
   expect(retryDelayMs(policy, 1, 0)).toBe(1_000);
 });
 
@@ -52,7 +52,11 @@ test.each([
   [{ attempts: 0 }, "retry.attempts"],
   [{ attempts: 1_001 }, "retry.attempts"],
   [{ attempts: "3" }, "retry.attempts"],
-  [{ backoff: "linear" }, "retry.backoff"],
+  [{ backoff: "quadratic" }, "retry.backoff"],
+  [{ jitter: "some" }, "retry.jitter"],
+  [{ noRetry: [7] }, "retry.noRetry"],
+  [{ noRetry: "E" }, "retry.noRetry"],
+  [{ retryIf: "always" }, "retry.retryIf"],
   [{ delay: "1 fortnight" }, "retry.delay"],
   [{ delay: -1 }, "retry.delay"],
   [{ max: "31d" }, "retry.max"],
@@ -66,4 +70,31 @@ test.each([
       message: expect.stringContaining(message) as unknown as string,
     }),
   );
+});
+
+test("retry: linear pauses grow by the first one, up to the longest", () => {
+  const policy = resolveStoredRetry({ attempts: 9, backoff: "linear", delay: "2s", max: "5s" });
+  expect([1, 2, 3, 4].map((failures) => retryDelayMs(policy, failures, 0.9))).toEqual([
+    2_000, 4_000, 5_000, 5_000,
+  ]);
+});
+
+test("retry: jitter takes off nothing, up to half or up to all of a pause", () => {
+  const pause = (jitter: "none" | "half" | "full", random: number) => {
+    const options = { attempts: 9, backoff: "constant", delay: "10s", jitter } as const;
+    return retryDelayMs(resolveStoredRetry(options), 1, random);
+  };
+  expect([pause("none", 0.5), pause("half", 0.5), pause("full", 0.5)]).toEqual([
+    10_000, 7_500, 5_000,
+  ]);
+});
+
+test("retry: what is stored holds no functions", () => {
+  const backoff = () => "1s";
+  expect(() => resolveStoredRetry({ backoff } as never)).toThrow(/stored/);
+  expect(() => resolveStoredRetry({ retryIf: () => true } as never)).toThrow(/retryIf/);
+  expect(() => resolveStoredRetry({ noRetry: [TypeError] } as never)).toThrow(/noRetry/);
+  const { record, noRetryClasses } = resolveRetry({ backoff, noRetry: [TypeError, "E_GONE"] });
+  expect(record.noRetry).toEqual(["E_GONE"]);
+  expect(noRetryClasses).toEqual([TypeError]);
 });

@@ -6,20 +6,21 @@ test("state: the table names every state, and leads only to states that there ar
   for (const next of Object.values(TRANSITIONS).flat()) expect(TASK_STATES).toContain(next);
 });
 
-test("state: exactly the four ends are final, and nothing follows them", () => {
+test("state: exactly the four ends are final, and from them a task can only wait anew", () => {
   expect(TASK_STATES.filter(isFinal)).toEqual(["succeeded", "failed", "cancelled", "expired"]);
   for (const end of TASK_STATES.filter(isFinal)) {
-    expect(TASK_STATES.filter((next) => mayFollow(end, next))).toEqual([]);
+    const after = TASK_STATES.filter((next) => mayFollow(end, next));
+    expect(after).toEqual(["scheduled", "pending"]);
   }
 });
 
-test("state: only what waits is taken, and only what runs succeeds or fails", () => {
+test("state: only what is ready is taken, only what runs succeeds, only what waits expires", () => {
   const before = (next: (typeof TASK_STATES)[number]) =>
     TASK_STATES.filter((state) => mayFollow(state, next));
   expect(before("running")).toEqual(["pending"]);
   expect(before("succeeded")).toEqual(["running"]);
-  expect(before("failed")).toEqual(["running"]);
-  expect(before("scheduled")).toEqual(["running"]);
+  expect(before("failed")).toEqual(["scheduled", "pending", "running"]);
+  expect(before("expired")).toEqual(["scheduled", "pending"]);
 });
 
 test("state: every state that is not final leads to an end", () => {

@@ -13,6 +13,7 @@ import type { EnqueueRequest, Enqueuer } from "./enqueuer.ts";
 import type { TaskHandle } from "./handle.ts";
 import { parseWith, requireSchema } from "./input.ts";
 import { requireTaskName } from "./names.ts";
+import type { Directive } from "./outcome.ts";
 
 /**
  * A task is used through `delay()` but belongs to no open app. List it in `createApp({ tasks })`.
@@ -25,6 +26,8 @@ export class TaskUnboundError extends EtaskError {
 export interface RegisteredTask extends TaskOptions {
   readonly name: string;
   readonly input?: StandardSchemaV1 | undefined;
+  /** Where it was defined, as a stack. */
+  readonly origin?: string;
   run(input: never, context: TaskContext<never>): unknown;
   bind(enqueuer: Enqueuer): () => void;
 }
@@ -56,13 +59,18 @@ export abstract class BaseTask<In = unknown, Out = unknown, Progress = unknown>
   readonly timeout?: NonNullable<TaskOptions["timeout"]>;
   readonly totalTimeout?: NonNullable<TaskOptions["totalTimeout"]>;
   readonly expiresIn?: NonNullable<TaskOptions["expiresIn"]>;
+  /** Where it was defined, as a stack: to find what goes on without an end. */
+  readonly origin: string = new Error("Defined").stack ?? "";
   readonly #enqueuers: Enqueuer[] = [];
 
   /**
    * Does the work. What it returns is the task's result and must be JSON; a throw fails the
-   * attempt.
+   * attempt. `snooze(…)` or `retryAt(…)` says that it is not done yet.
    */
-  abstract run(input: In, context: TaskContext<Progress>): Promise<Out> | Out;
+  abstract run(
+    input: In,
+    context: TaskContext<Progress>,
+  ): Promise<Out | Directive> | Out | Directive;
 
   /**
    * Hands the task over and returns its handle as soon as the store has it on disk.
@@ -129,7 +137,7 @@ export interface TaskDefinition<In, Out, Progress> extends TaskOptions {
   readonly name: string;
   /** Describes the detail that `ctx.progress` takes; only its type is used. */
   readonly progress?: StandardSchemaV1<unknown, Progress>;
-  run(input: In, context: TaskContext<Progress>): Promise<Out> | Out;
+  run(input: In, context: TaskContext<Progress>): Promise<Out | Directive> | Out | Directive;
 }
 
 const DEFINITION = [...["name", "input", "progress", "run"], ...TASK_OPTIONS];
@@ -154,7 +162,10 @@ class DefinedTask<In, Out, Progress> extends BaseTask<In, Out, Progress> {
     Object.assign(this, options);
   }
 
-  override run(input: In, context: TaskContext<Progress>): Promise<Out> | Out {
+  override run(
+    input: In,
+    context: TaskContext<Progress>,
+  ): Promise<Out | Directive> | Out | Directive {
     return this.#run(input, context);
   }
 }

@@ -138,7 +138,9 @@ function attemptViews(earlier: readonly AttemptRecord[], state: StateRecord): At
   const outcome = lastOutcome(state);
   const { attempt, worker, takenAt } = state;
   const known = views.at(-1)?.attempt === attempt;
-  if (!outcome || known || worker === undefined || takenAt === undefined) return views;
+  // One that was given back before it ended is none.
+  if (!outcome || known || attempt === 0) return views;
+  if (worker === undefined || takenAt === undefined) return views;
   const running = outcome === "running";
   const endedAt = running ? undefined : new Date(state.at);
   const error = running ? undefined : state.error;

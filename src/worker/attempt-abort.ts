@@ -8,8 +8,9 @@ export class AttemptAbort {
   #controller: AbortController | undefined;
   #error: AttemptAbortedError | undefined;
 
-  get aborted(): boolean {
-    return this.#error !== undefined;
+  /** Why the handler was told to stop; `undefined` when it was not. */
+  get reason(): AbortReason | undefined {
+    return this.#error?.reason;
   }
 
   get signal(): AbortSignal {

@@ -7,11 +7,17 @@
  * the store refuses it, the attempt had lost its task: that is reported as `etask:task:stale` and
  * nothing else happens; whoever has the task now records its outcome.
  *
- * An aborted attempt (`abortAll`) is given back with the attempt not counted as soon as its handler
- * ends; an attempt that comes after that, from a take that was under way, is given back without
- * being started. `releaseAll` gives back without waiting for handlers, and waits for outcomes that
- * are being recorded. A handler that goes on after that is ignored but keeps its slot until it
- * ends, so that no more handlers run than were asked for.
+ * A handler is told to stop by its signal. When that is because the worker stops (`abortAll`), the
+ * attempt is given back with the attempt not counted as soon as its handler ends; an attempt that
+ * comes after that, from a take that was under way, is given back without being started.
+ * `releaseAll` gives back without waiting for handlers, and waits for outcomes that are being
+ * recorded. When it is because of a cancel or a time limit, the outcome is that once the handler
+ * has thrown; a handler that returns has succeeded all the same.
+ *
+ * A handler that does not stop in time is a zombie: its outcome is recorded without it, whatever it
+ * comes to later is ignored, and it is reported as `etask:task:zombie`. It leaves its slot, so that
+ * the next task can run, unless there are as many zombies as slots already. One that is given back
+ * because the worker stops keeps its slot until it ends.
  *
  * If the process dies at any step before the commit, the lease expires and a rescuer puts the task
  * back; if it dies after the commit, the outcome stands.
@@ -22,27 +28,35 @@ import { publish } from "../base/events.ts";
 import { createIdSource, type IdSource } from "../base/ids.ts";
 import { requireJson } from "../base/json.ts";
 import type { LoopWorld } from "../base/loop.ts";
-import { type FinishFacts, finishPart, type Outcome, releasePart } from "../broker/finish.ts";
-import { commitHeld } from "../broker/hold.ts";
+import { type Ended, endAttempt, type FinishFacts, type Outcome } from "../broker/finish.ts";
 import { requirePayload } from "../broker/spec.ts";
+import { sweepPart } from "../broker/sweep.ts";
 import { untilAnswered } from "../coordination/until-answered.ts";
 import type { Write } from "../store/part.ts";
 import type { Store } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
 import type { TaskContext } from "../task/context.ts";
 import { decodeSpec } from "../task/decode.ts";
-import { DEFAULT_RETENTION, resolveDelayOptions } from "../task/enqueue-options.ts";
-import { type AbortReason, failureOf, isFinalFailure } from "../task/failure.ts";
+import { DEFAULT_RETENTION, resolveRetention } from "../task/enqueue-options.ts";
+import type { AbortReason } from "../task/failure.ts";
 import { parseWith } from "../task/input.ts";
-import { taskKey } from "../task/keyspace.ts";
-import type { RetentionRecord, SpecRecord } from "../task/records.ts";
+import { expireKey, taskKey } from "../task/keyspace.ts";
+import { isRetryAt, isSnooze } from "../task/outcome.ts";
+import {
+  type CancelFacts,
+  type CancelRecord,
+  type ExpireRecord,
+  encodeRecord,
+  type RetentionRecord,
+  type SpecRecord,
+} from "../task/records.ts";
 import type { Registry } from "../task/registry.ts";
-import { NO_RETRY, resolveRetry, retryDelayMs } from "../task/retry-policy.ts";
-import type { RegisteredTask } from "../task/task.ts";
 import { readOr } from "../task/task-reader.ts";
-import { AttemptAbort } from "./attempt-abort.ts";
+import { armLimits } from "./attempt-limits.ts";
+import { AttemptRun } from "./attempt-run.ts";
 import type { Hands } from "./hands.ts";
-import { ProgressReporter } from "./progress-reporter.ts";
+import type { QueueSettingsView } from "./queue-settings.ts";
+import { type Judged, retryAtVerdict, totalTimeoutVerdict, verdictOf } from "./verdict.ts";
 
 /** What an executor works with. */
 export interface ExecutorWorld {
@@ -52,25 +66,21 @@ export interface ExecutorWorld {
   readonly hands: Hands;
   readonly worker: string;
   readonly resultBytesMax: number;
+  readonly settings: QueueSettingsView;
+  /** As many handlers may go on after their attempt was ended without keeping their slot. */
+  readonly zombiesMax: number;
   /** Aborts when outcomes need not be tried any longer. */
   readonly giveUp: AbortSignal;
-}
-
-interface Running {
-  readonly attempt: Attempt;
-  readonly abort: AttemptAbort;
-  readonly progress: ProgressReporter;
-  spec: SpecRecord | undefined;
-  task: RegisteredTask | undefined;
-  /** Once the outcome or release is decided: whether it landed. Nothing else may be recorded. */
-  recorded: Promise<boolean> | undefined;
+  /** What is known to be wanted of a task that is about to run. */
+  wishOf(id: string): CancelRecord | undefined;
 }
 
 /** See the essay above. */
 export class Executor {
   readonly #with: ExecutorWorld;
   readonly #nextSequence: IdSource;
-  readonly #running = new Set<Running>();
+  readonly #running = new Set<AttemptRun>();
+  #zombies = 0;
   /** Once set, nothing is started any more. */
   #ended: AbortReason | undefined;
 
@@ -84,44 +94,59 @@ export class Executor {
     return this.#running.size;
   }
 
+  /** Whether an attempt at the task runs here. */
+  runs(id: string): boolean {
+    for (const { attempt } of this.#running) if (attempt.id === id) return true;
+    return false;
+  }
+
   /**
-   * Runs one attempt to its end; calls `handlerEnded` before the outcome is recorded. Never
+   * Runs one attempt to its end; calls `handlerEnded` when it needs its slot no more. Never
    * rejects.
    */
   async run(attempt: Attempt, handlerEnded: () => void): Promise<void> {
-    const { store, world, worker } = this.#with;
-    const abort = new AttemptAbort();
-    const progress = new ProgressReporter(store, world, attempt, () => {
-      this.#stale(attempt, "progress");
-      abort.abort("lease-lost");
-    });
-    const running: Running = {
-      attempt,
-      abort,
-      progress,
-      spec: attempt.ready.spec,
-      task: this.#with.registry.find(attempt.ready.name),
-      recorded: undefined,
-    };
-    this.#running.add(running);
-    if (this.#ended) abort.abort(this.#ended);
+    const { worker, registry } = this.#with;
     const { id, state, ready } = attempt;
+    const run = new AttemptRun(attempt, registry.find(ready.name), this.#with, {
+      stale: () => this.#stale(attempt, "progress"),
+    });
+    this.#running.add(run);
     publish("etask:task:taken", { id, name: ready.name, attempt: state.attempt, worker });
+    let slotFree = false;
+    const freeSlot = () => {
+      if (!slotFree) handlerEnded();
+      slotFree = true;
+    };
     try {
-      const outcome = abort.aborted ? "release" : await this.#attempt(running);
-      handlerEnded();
-      await this.#record(running, outcome);
+      const outcome = await this.#decide(run);
+      run.stopTimers();
+      if (run.handlerEnded || this.#becomesZombie(run)) freeSlot();
+      await this.#record(run, outcome);
     } catch (error) {
       publish("etask:loop:failed", { loop: `task ${id}`, error });
     } finally {
-      this.#running.delete(running);
+      run.stopTimers();
+      this.#running.delete(run);
     }
+    await run.handlerDone;
+    freeSlot();
   }
 
   /** Tells all handlers to stop, and why. From now on none is started. */
   abortAll(reason: AbortReason): void {
     this.#ended ??= reason;
-    for (const { abort } of this.#running) abort.abort(reason);
+    for (const run of this.#running) run.abort(reason);
+  }
+
+  /** Tells the handler of a task that it is cancelled. Returns whether the task runs here. */
+  cancel(id: string, wish: CancelRecord): boolean {
+    let found = false;
+    for (const run of this.#running) {
+      if (run.attempt.id !== id) continue;
+      found = true;
+      if (!run.wish) this.#cancel(run, wish);
+    }
+    return found;
   }
 
   /**
@@ -129,53 +154,89 @@ export class Executor {
    * decided. Returns how many were given back.
    */
   async releaseAll(): Promise<number> {
-    const released = [...this.#running].map(async (running) => {
-      const decided = running.recorded !== undefined;
-      const landed = await (running.recorded ?? this.#record(running, "release"));
+    const released = [...this.#running].map(async (run) => {
+      const decided = run.recorded !== undefined;
+      const landed = await (run.recorded ?? this.#record(run, { kind: "released" }));
       return landed && !decided ? 1 : 0;
     });
     const counts = await Promise.allSettled(released);
     return counts.reduce((sum, count) => sum + (count.status === "fulfilled" ? count.value : 0), 0);
   }
 
+  #cancel(run: AttemptRun, wish: CancelRecord): void {
+    const { world } = this.#with;
+    run.wish = wish;
+    run.abort("cancelled");
+    run.after(world, wish.at + wish.graceMs - world.clock.now(), () => {
+      run.end({ kind: "cancelled", cancel: { ...factsOf(wish), forced: true } });
+    });
+  }
+
+  async #decide(run: AttemptRun): Promise<Outcome> {
+    const wish = this.#with.wishOf(run.attempt.id);
+    if (wish) this.#cancel(run, wish);
+    if (this.#ended) run.abort(this.#ended);
+    if (!run.aborted) return run.decided(() => this.#attempt(run));
+    run.handlerEnded = true;
+    return wish ? { kind: "cancelled", cancel: factsOf(wish) } : { kind: "released" };
+  }
+
   /** From spec to outcome: everything a handler can do wrong ends here as data. */
-  async #attempt(running: Running): Promise<Outcome | "release"> {
+  async #attempt(run: AttemptRun): Promise<Outcome> {
+    const judged = () => this.#judged(run);
     try {
-      const spec = await this.#spec(running);
-      const { task } = running;
+      const spec = await this.#spec(run);
+      const { task } = run;
       if (!task) throw new RecordMalformedError(`The task ${spec.name} is not known here.`);
       const input = await parseWith(task.input, `input of ${spec.name}`, spec.input);
-      const result = await task.run(input as never, this.#context(running, spec));
+      // What was said while the spec was read must keep the handler from being started.
+      if (run.aborted) return this.#unfinished(run, run.signal.reason);
+      armLimits(run, this.#with.world, judged);
+      const result = await task.run(input as never, this.#context(run, spec));
+      if (isSnooze(result)) return snoozed(judged(), result.delayMs);
+      if (isRetryAt(result)) return retryAtVerdict(judged(), result);
       if (result !== undefined) requireJson("result", result);
       requirePayload(`The result of ${spec.name}`, result, this.#with.resultBytesMax);
       return { kind: "succeeded", result };
     } catch (error) {
-      return running.abort.aborted ? "release" : this.#failed(running, error);
+      return this.#unfinished(run, error);
     }
   }
 
-  #failed({ attempt, spec, task }: Running, thrown: unknown): Outcome {
-    const error = failureOf(thrown);
-    if (isFinalFailure(thrown)) return { kind: "failed", error };
-    const policy = spec?.retry ?? (task?.retry ? resolveRetry(task.retry) : NO_RETRY);
-    const failures = attempt.state.attempt - (attempt.state.lost ?? 0);
-    const delayMs = retryDelayMs(policy, failures, this.#with.world.random.next());
-    return delayMs === undefined ? { kind: "failed", error } : { kind: "retry", error, delayMs };
+  #unfinished(run: AttemptRun, thrown: unknown): Outcome {
+    if (run.aborted === "lease-lost" || run.aborted === "shutdown") return { kind: "released" };
+    if (run.wish) return { kind: "cancelled", cancel: factsOf(run.wish) };
+    if (run.overall) return totalTimeoutVerdict(this.#judged(run));
+    return verdictOf(this.#judged(run), thrown, run.aborted === "timeout");
   }
 
-  async #spec(running: Running): Promise<SpecRecord> {
-    const { id } = running.attempt;
-    if (!running.spec) {
+  #judged({ attempt, spec, task }: AttemptRun): Judged {
+    const { world, settings } = this.#with;
+    return {
+      attempt,
+      spec,
+      task,
+      settings: settings.of(attempt.position.queue).record,
+      now: world.clock.now(),
+      chance: world.random.next(),
+    };
+  }
+
+  async #spec(run: AttemptRun): Promise<SpecRecord> {
+    const { id } = run.attempt;
+    if (!run.spec) {
       const { store, world, giveUp } = this.#with;
       const read = () => store.get(taskKey(id, "spec"));
       const entry = await untilAnswered(read, world, giveUp);
-      running.spec = entry && readOr(entry, decodeSpec);
+      run.spec = entry && readOr(entry, decodeSpec);
+      run.specBytes = entry?.value.byteLength ?? 0;
     }
-    if (running.spec?.id === id) return running.spec;
+    if (run.spec?.id === id) return run.spec;
     throw new RecordMalformedError(`The record ${taskKey(id, "spec")} is missing or damaged.`);
   }
 
-  #context({ attempt, abort, progress }: Running, spec: SpecRecord): TaskContext<never> {
+  #context(run: AttemptRun, spec: SpecRecord): TaskContext<never> {
+    const { attempt, progress } = run;
     return {
       id: attempt.id,
       name: spec.name,
@@ -185,53 +246,81 @@ export class Executor {
       attempt: attempt.state.attempt,
       fence: attempt.fence,
       get signal() {
-        return abort.signal;
+        return run.signal;
       },
       progress: (percent, detail) => progress.set(percent, detail),
       advance: (delta, detail) => progress.advance(delta, detail),
     };
   }
 
-  #record(running: Running, outcome: Outcome | "release"): Promise<boolean> {
-    running.recorded ??= this.#commit(running, outcome);
-    return running.recorded;
+  /** The handler goes on although its attempt is over. Returns whether it leaves its slot. */
+  #becomesZombie(run: AttemptRun): boolean {
+    const { id, state, ready } = run.attempt;
+    publish("etask:task:zombie", {
+      id,
+      name: ready.name,
+      attempt: state.attempt,
+      worker: this.#with.worker,
+      why: run.aborted ?? "timeout",
+      origin: run.task?.origin ?? "",
+    });
+    run.handlerDone.then(() => this.#stale(run.attempt, "late result"));
+    if (this.#zombies >= this.#with.zombiesMax) return false;
+    this.#zombies += 1;
+    run.handlerDone.then(() => {
+      this.#zombies -= 1;
+    });
+    return true;
   }
 
-  async #commit(running: Running, outcome: Outcome | "release"): Promise<boolean> {
+  #record(run: AttemptRun, outcome: Outcome): Promise<boolean> {
+    run.recorded ??= this.#commit(run, outcome);
+    return run.recorded;
+  }
+
+  async #commit(run: AttemptRun, outcome: Outcome): Promise<boolean> {
     const { store, world, giveUp, hands } = this.#with;
-    const { attempt } = running;
-    const facts = this.#facts(attempt, running, running.progress.close());
-    const part =
-      outcome === "release" ? releasePart(attempt, facts) : finishPart(attempt, outcome, facts);
-    const held = (await commitHeld(store, part, world, giveUp)) !== undefined;
-    if (held) this.#finished(attempt, outcome);
+    const { attempt } = run;
+    const facts = this.#facts(run, run.progress.close());
+    const ended = await endAttempt(store, attempt, outcome, facts, { world, signal: giveUp });
+    if (ended) this.#finished(attempt, ended);
     else this.#stale(attempt, "outcome");
-    const rest = hands.ended(attempt.state.hand as number, held);
-    // Nothing depends on it: an entry that stays behind is forgotten by the next rescuer.
+    const rest = [
+      ...hands.ended(attempt.state.hand as number, ended !== undefined),
+      ...(ended?.final && ended.final.expireAt <= ended.final.at
+        ? sweptAtOnce(attempt, ended)
+        : []),
+    ];
+    // Nothing depends on it: what stays behind is forgotten by the next rescuer or sweeper.
     if (rest.length > 0) store.commit(rest).catch(() => {});
-    return held;
+    return ended !== undefined;
   }
 
-  #facts(
-    attempt: Attempt,
-    { spec, task }: Pick<Running, "spec" | "task">,
-    also: readonly Write[],
-  ): FinishFacts {
+  #facts(run: AttemptRun, also: readonly Write[]): FinishFacts {
+    const { spec, specBytes, wish, attempt } = run;
     return {
       at: this.#with.world.clock.now(),
       sequence: this.#nextSequence(),
-      retention: spec?.retention ?? retentionOf(task),
+      retention: this.#retention(run),
       spec,
+      specBytes,
+      acknowledge: wish !== undefined,
       also: [...also, ...this.#with.hands.ending(attempt.state.hand as number)],
     };
   }
 
-  #finished({ id, ready, state }: Attempt, outcome: Outcome | "release"): void {
+  #retention({ spec, task, attempt }: AttemptRun): RetentionRecord {
+    if (spec?.retention) return spec.retention;
+    if (task?.retention !== undefined) return resolveRetention(task.retention);
+    return this.#with.settings.of(attempt.position.queue).record.retention ?? DEFAULT_RETENTION;
+  }
+
+  #finished({ id, ready, state }: Attempt, { kind }: Ended): void {
     publish("etask:task:finished", {
       id,
       name: ready.name,
       attempt: state.attempt,
-      state: outcome === "release" ? "released" : outcome.kind,
+      state: kind,
       worker: this.#with.worker,
     });
   }
@@ -241,7 +330,25 @@ export class Executor {
   }
 }
 
-function retentionOf(task: RegisteredTask | undefined): RetentionRecord {
-  if (task?.retention === undefined) return DEFAULT_RETENTION;
-  return resolveDelayOptions(task).retention ?? DEFAULT_RETENTION;
+function factsOf({ graceMs: _grace, ...facts }: CancelRecord): CancelFacts {
+  return facts;
+}
+
+/** A pause that would end when the task's time is over is none. */
+function snoozed(judged: Judged, delayMs: number): Outcome {
+  const { deadlineAt } = judged.spec ?? {};
+  const late = deadlineAt !== undefined && judged.now + delayMs >= deadlineAt;
+  return late ? totalTimeoutVerdict(judged) : { kind: "snoozed", delayMs };
+}
+
+/** What removes a task that is not to be kept, once its end is there for all who wait for it. */
+function sweptAtOnce({ id, state, position }: Attempt, { final }: Ended) {
+  if (!final) return [];
+  const expire: ExpireRecord = {
+    queue: position.queue,
+    bytes: 0,
+    attempts: state.attempt - 1,
+    ...(final.state === "failed" ? { failedAt: final.at } : undefined),
+  };
+  return [sweepPart(expireKey(final.expireAt, id), encodeRecord(expire)) ?? []].flat();
 }

@@ -23,6 +23,7 @@ import { encodeRecord } from "../task/records.ts";
 import type { Registry } from "../task/registry.ts";
 import { Executor } from "./executor.ts";
 import { Hands } from "./hands.ts";
+import { Inbox } from "./inbox.ts";
 import { Rescuer } from "./rescuer.ts";
 import { Roster } from "./roster.ts";
 import { ShardFollower } from "./shard-follower.ts";
@@ -60,6 +61,7 @@ export class Incarnation {
   readonly #session: Session;
   readonly #taker: Taker;
   readonly #executor: Executor;
+  readonly #inbox: Inbox;
   readonly #roster: Roster;
   readonly #rescuer: Rescuer;
   readonly #followed = new Map<string, Followed>();
@@ -77,6 +79,10 @@ export class Incarnation {
     const giveUp = AbortSignal.any([world.giveUp, this.#giveUp.signal]);
     // Every outcome that waits for the store listens; Node would warn of a leak at the eleventh.
     setMaxListeners(0, giveUp);
+    this.#inbox = new Inbox(store, world.world, worker, {
+      cancelWanted: (id, wish) => this.#executor.cancel(id, wish),
+      runs: (id) => this.#executor.runs(id),
+    });
     this.#executor = new Executor({
       store,
       world: world.world,
@@ -84,7 +90,10 @@ export class Incarnation {
       hands,
       worker,
       resultBytesMax,
+      settings: { of: () => ({ record: {}, revision: 0 }) },
+      zombiesMax: slots.capacity,
       giveUp,
+      wishOf: (id) => this.#inbox.wishOf(id),
     });
     this.#roster = new Roster(worker, {
       changed: () => this.#assign(),
@@ -121,7 +130,8 @@ export class Incarnation {
     const ends = AbortSignal.any([this.#ending.signal, this.#session.lost]);
     const takingEnds = AbortSignal.any([this.#stopTaking.signal, ends]);
     const loops = [
-      runLoop("roster", world, ends, (signal) => this.#roster.follow(store, signal)),
+      runLoop("roster", world, ends, (signal) => this.#roster.follow(store, signal, world.clock)),
+      runLoop("inbox", world, ends, (signal) => this.#inbox.follow(signal)),
       runLoop("rescuer", world, ends, (signal) => this.#rescuer.run(signal)),
     ];
     const taking = runLoop("taker", world, takingEnds, (signal) => this.#taker.run(signal));

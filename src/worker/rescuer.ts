@@ -15,15 +15,15 @@
 import { publish } from "../base/events.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { Wakeup } from "../base/wakeup.ts";
-import { forgetHandPart, orphanPart, type RescueFacts, rescuePart } from "../broker/rescue.ts";
+import { forgetHandPart, orphanPart, rescuePart } from "../broker/rescue.ts";
 import type { Part } from "../store/part.ts";
 import { prefixEnd } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
-import { decodeHand, decodeSpec, decodeState } from "../task/decode.ts";
+import { decodeHand, decodeState } from "../task/decode.ts";
 import { DEFAULT_RETENTION } from "../task/enqueue-options.ts";
 import { handRange, taskKey, workerKey, workerOfHandKey } from "../task/keyspace.ts";
-import type { HandRecord } from "../task/records.ts";
-import { readOr } from "../task/task-reader.ts";
+import type { HandRecord, StateRecord } from "../task/records.ts";
+import { readOr, readTask } from "../task/task-reader.ts";
 import type { Roster } from "./roster.ts";
 
 const AUDIT_MS = 10_000;
@@ -139,18 +139,28 @@ export class Rescuer {
   }
 
   async #rescueOf(id: string, worker: string): Promise<Rescue | undefined> {
+    const runsThere = (state: StateRecord | undefined) =>
+      state?.state === "running" && state.worker === worker;
+    const task = await readTask(this.#store, id);
+    if (!task) return this.#orphanOf(id, runsThere);
+    const { state, stateRevision: modRevision, spec } = task;
+    if (!state || !runsThere(state)) return undefined;
+    const failedMs = spec.retention?.failedMs ?? DEFAULT_RETENTION.failedMs;
+    const facts = { at: this.#world.clock.now(), by: this.#self, failedMs };
+    return { id, ...rescuePart({ key: taskKey(id, "state"), modRevision }, state, task, facts) };
+  }
+
+  /** A task whose spec cannot be read may have a state all the same. */
+  async #orphanOf(
+    id: string,
+    runsThere: (state: StateRecord) => boolean,
+  ): Promise<Rescue | undefined> {
     const entry = await this.#store.get(taskKey(id, "state"));
     const state = entry && readOr(entry, decodeState);
-    if (!entry || state?.state !== "running" || state.worker !== worker) return undefined;
-    const specEntry = await this.#store.get(taskKey(id, "spec"));
-    const spec = specEntry && readOr(specEntry, decodeSpec);
-    const facts: RescueFacts = {
-      at: this.#world.clock.now(),
-      by: this.#self,
-      failedMs: spec?.retention?.failedMs ?? DEFAULT_RETENTION.failedMs,
-    };
-    if (!spec) return { id, part: orphanPart(entry, id, state, facts), state: "failed" };
-    return { id, ...rescuePart(entry, state, spec, facts) };
+    if (!entry || !state || !runsThere(state)) return undefined;
+    const { failedMs } = DEFAULT_RETENTION;
+    const facts = { at: this.#world.clock.now(), by: this.#self, failedMs };
+    return { id, part: orphanPart(entry, id, state, facts), state: "failed" };
   }
 
   async #commit(rescues: readonly Rescue[], from: string): Promise<void> {
@@ -167,5 +177,5 @@ export class Rescuer {
 interface Rescue {
   readonly id: string;
   readonly part: Part;
-  readonly state: "pending" | "failed";
+  readonly state: "pending" | "failed" | "cancelled";
 }

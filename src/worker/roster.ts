@@ -8,6 +8,7 @@
  * more. A preference is no ownership: while the views of two workers differ, both or neither may
  * prefer a shard, and nothing worse happens than a lost race or a later steal.
  */
+import type { Clock } from "../base/clock.ts";
 import { type FollowerSink, follow } from "../coordination/follower.ts";
 import type { Entry, Store, WatchBatch } from "../store/store.ts";
 import { decodeWorker } from "../task/decode.ts";
@@ -36,8 +37,8 @@ export class Roster implements FollowerSink {
   }
 
   /** Keeps the view up to date until `signal` aborts. */
-  follow(store: Store, signal: AbortSignal): Promise<void> {
-    return follow(store, WORKERS_RANGE, this, signal);
+  follow(store: Store, signal: AbortSignal, clock?: Clock): Promise<void> {
+    return follow(store, WORKERS_RANGE, this, signal, clock);
   }
 
   /** Whether the workers were read at least once. */

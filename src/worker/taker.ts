@@ -26,7 +26,7 @@ import { Wakeup } from "../base/wakeup.ts";
 import { commitUntilKnown } from "../broker/hold.ts";
 import { readReady } from "../broker/read-ready.ts";
 import type { ReadyWindow } from "../broker/ready-window.ts";
-import { type ReadyEntry, takeBatch } from "../broker/take.ts";
+import { isTooLate, type ReadyEntry, takeBatch } from "../broker/take.ts";
 import type { Session } from "../coordination/session.ts";
 import { afterKey, prefixRange } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
@@ -119,10 +119,12 @@ export class Taker {
   #pick(count: number): Picked[] {
     const windows = [...this.#with.followers()].map((follower) => follower.window);
     const picked = new Map<string, Picked>();
+    const now = this.#with.world.clock.now();
     while (picked.size < count) {
       const window = firstInOrder(windows);
       const entry = window?.takeHead();
       if (!window || !entry) break;
+      if (isTooLate(entry, now)) continue;
       const putBack = () => window.putBack(entry);
       // A task that was moved may be seen at both places for a moment; one commit takes it once.
       if (picked.has(entry.record.id)) {
@@ -158,7 +160,7 @@ export class Taker {
   async #commit(entries: readonly ReadyEntry[]): Promise<Attempt[]> {
     const { store, world, worker, session, hands } = this.#with;
     const batch = hands.begin();
-    const taker = { worker, alive: session.alive() };
+    const taker = { worker, alive: session.alive(), settingsRevision: () => 0 };
     const { parts, attempts } = takeBatch(taker, batch, entries, world.clock.now());
     const taken = attempts(await commitUntilKnown(store, parts, world, session.lost));
     const rest = hands.taken(batch, taken.length);
@@ -201,9 +203,10 @@ export class Taker {
     const start = this.#stealFrom.get(prefix) ?? first;
     const { entries, more } = await this.#with.store.range({ start, end }, { limit: STEAL_READS });
     const mine = new Map<string, Picked>();
+    const now = this.#with.world.clock.now();
     for (const entry of entries) {
       const ready = readReady(entry);
-      if (!ready || !this.#with.knows(ready)) continue;
+      if (!ready || !this.#with.knows(ready) || isTooLate(ready, now)) continue;
       mine.set(ready.record.id, { entry: ready, putBack: () => {} });
     }
     const last = entries.at(-1);

@@ -7,6 +7,8 @@ const TIMEOUT_MS = 120_000;
 
 /** What each small example says at its end. */
 const SAYS: Readonly<Record<string, RegExp>> = {
+  "failure.ts": /^cancel: requested, then cancelled$/,
+  "schedule.ts": /^3 ticks, each once$/,
   "first-program.ts": /^Hello, world!$/,
   "class-task.ts": /^the order costs 134$/,
   "bulk.ts": /^1000 results, the last one is "user 999 knows"$/,

@@ -214,7 +214,7 @@ test("update: a task that runs, has ended or does not exist does not move", asyn
   const move = () => app.broker.update("a", { priority: 1 });
   await expect(move()).rejects.toMatchObject(refused("TASK_RUNNING"));
   await taken?.succeed();
-  await expect(move()).rejects.toMatchObject(refused("TASK_RUNNING"));
+  await expect(move()).rejects.toMatchObject(refused("TASK_ENDED"));
   await expect(app.broker.update("b", {})).rejects.toMatchObject(refused("TASK_NOT_FOUND"));
   await expect(app.broker.update("a", { priority: 10 })).rejects.toThrow(/^priority must/);
   await expect(app.broker.update("a", { queue: "a/b" })).rejects.toThrow(/^queue must/);

@@ -65,6 +65,7 @@ test("operations: a task costs 2 writes to take, 2 to finish, and each batch 2 m
   expect(counts).toEqual(
     new Map([
       ["put worker", 1],
+      ["put beat", 1],
       ["put hand", batches],
       ["delete ready", TASKS],
       ["put #state", 2 * TASKS],
@@ -114,7 +115,7 @@ test("operations: a retry later costs 2 writes, its promotion 3", async () => {
   expect(counts.get("put #state")).toBe(5 * TASKS);
 });
 
-test("operations: after retention the sweep leaves nothing but the layout and the workers", async () => {
+test("operations: after retention the sweep leaves nothing but the layout, the workers and the Beat", async () => {
   await using world = createWorld();
   const quick = defineQuickTask("quick");
   const app = await world.app([quick]);
@@ -125,7 +126,7 @@ test("operations: after retention the sweep leaves nothing but the layout and th
   expect((await app.backend.list({ limit: 1_000 })).tasks).toHaveLength(TASKS);
   await world.clock.advance(3 * 60_000);
   const { entries } = await listAll(world.store, prefixRange(""));
-  expect(entries.map(({ key }) => key.split("/")[0])).toEqual(["meta", "worker"]);
+  expect(entries.map(({ key }) => key.split("/")[0])).toEqual(["beat", "meta", "worker"]);
 });
 
 test("operations: an id that is used again after its task was removed is not swept by the old one", async () => {

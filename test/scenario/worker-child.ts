@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import type { WorkerOptions } from "../../src/index.ts";
+import type { AppOptions, WorkerOptions } from "../../src/index.ts";
 
 /** An event that a worker process published. */
 export interface ChildEvent {
@@ -28,11 +28,14 @@ export class WorkerChild implements AsyncDisposable {
   }
 
   /** Starts the process and waits until its worker is registered. */
-  static async start(store: string, options: WorkerOptions): Promise<WorkerChild> {
+  static async start(
+    store: string,
+    options: WorkerOptions,
+    appOptions: Pick<AppOptions, "beat"> = {},
+  ): Promise<WorkerChild> {
     const program = new URL("./worker-process.ts", import.meta.url);
-    const child = new WorkerChild(
-      fork(program, [store, JSON.stringify(options)], { execArgv: ["--import", "tsx"] }),
-    );
+    const args = [store, JSON.stringify(options), JSON.stringify(appOptions)];
+    const child = new WorkerChild(fork(program, args, { execArgv: ["--import", "tsx"] }));
     await child.seen("etask:worker:started");
     return child;
   }

@@ -93,8 +93,10 @@ test("types: misuse is refused", () => {
     format.delay();
     // @ts-expect-error there is no such option
     format.delay({ device: "sdb" }, { prority: 9 });
-    // @ts-expect-error a backoff is one of three words
-    format.delay({ device: "sdb" }, { retry: { backoff: "linear" } });
+    // @ts-expect-error a backoff is one of four words
+    format.delay({ device: "sdb" }, { retry: { backoff: "quadratic" } });
+    // @ts-expect-error a single enqueue is stored, so it holds no functions
+    format.delay({ device: "sdb" }, { retry: { backoff: () => 1 } });
     // @ts-expect-error a list is wanted
     format.delayMany({ device: "sdb" });
   });

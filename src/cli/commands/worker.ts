@@ -4,10 +4,9 @@ import type { WorkerOptions } from "../../worker/worker-options.ts";
 import { loadTasks } from "../app-module.ts";
 import { durationArgument, wholeNumber } from "../arguments.ts";
 import { type Cli, type GlobalOptions, storeUrlOf } from "../cli.ts";
+import { aborted, LOG_LEVELS, startLog } from "../start-log.ts";
 import { catchStopSignals } from "../stop-signal.ts";
 import type { LogLevel } from "../worker-log.ts";
-
-const LOG_LEVELS: readonly LogLevel[] = ["debug", "info", "warn", "error", "silent"];
 
 interface Options extends GlobalOptions {
   readonly app: string;
@@ -15,6 +14,7 @@ interface Options extends GlobalOptions {
   readonly queue?: readonly string[];
   readonly leaseTtl?: string;
   readonly drain?: string;
+  readonly beat: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -41,6 +41,7 @@ export function addWorker(program: Command, cli: Cli): void {
     .option("--queue <name...>", 'queues to take from (default: "default")')
     .option("--lease-ttl <duration>", "how long after its death tasks go back (default: 15s)")
     .option("--drain <duration>", "how long to wait for running tasks at the end (default: 30s)")
+    .option("--no-beat", "never be the Beat that keeps time for all")
     .addOption(
       new Option("--log-level <level>", "how much to log").choices(LOG_LEVELS).default("info"),
     )
@@ -52,10 +53,10 @@ async function runWorker(cli: Cli, options: Options): Promise<void> {
   const store = storeUrlOf(cli, options);
   const workerOptions = workerOptionsOf(options);
   const tasks = await loadTasks(options.app);
-  const { log, stopLogging } = await startLog(cli, options.logLevel);
+  const { log, stopLogging } = await startLog(cli.output, options.logLevel);
   using stop = catchStopSignals(cli.clock);
   try {
-    await using app = await createApp({ store, tasks });
+    await using app = await createApp({ store, tasks, beat: options.beat });
     const worker = app.createWorker(workerOptions);
     await worker.start();
     await aborted(stop.signal);
@@ -67,13 +68,6 @@ async function runWorker(cli: Cli, options: Options): Promise<void> {
   }
 }
 
-/** Loaded only here: no other command needs a logger. */
-async function startLog({ output }: Cli, level: LogLevel) {
-  const { createWorkerLog, logEvents } = await import("../worker-log.ts");
-  const log = createWorkerLog(output, level);
-  return { log, stopLogging: logEvents(log) };
-}
-
 function workerOptionsOf({ concurrency, queue, leaseTtl, drain }: Options): WorkerOptions {
   return {
     ...(concurrency !== undefined && { concurrency: wholeNumber("--concurrency", concurrency) }),
@@ -81,11 +75,4 @@ function workerOptionsOf({ concurrency, queue, leaseTtl, drain }: Options): Work
     ...(leaseTtl !== undefined && { leaseTtl: durationArgument(leaseTtl) }),
     ...(drain !== undefined && { drain: durationArgument(drain) }),
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -1,9 +1,10 @@
 import type { Clock } from "../../base/clock.ts";
 import { publish } from "../../base/events.ts";
-import { StoreRefusedError } from "../store-errors.ts";
+import { StoreRefusedError, StoreUnavailableError } from "../store-errors.ts";
+import { type StoreUsage, usedShare } from "../upkeep.ts";
 import type { Caller } from "./caller.ts";
 import type { Endpoint, EndpointPool } from "./endpoints.ts";
-import { type EtcdAddress, isLoopback } from "./etcd-options.ts";
+import { type EtcdAddress, isLoopback, type TlsMaterial } from "./etcd-options.ts";
 import { hazardsOf, refusalOf } from "./hazards.ts";
 import {
   type AlarmType,
@@ -15,6 +16,7 @@ import {
   encodeStatusRequest,
   type StatusResponse,
 } from "./proto/generated/etcd.ts";
+import { type Quota, QuotaReader } from "./quota.ts";
 import { judge } from "./status.ts";
 import { RpcError } from "./transport.ts";
 
@@ -47,6 +49,7 @@ export class Cluster {
   readonly #clock: Clock;
   readonly #discover: boolean;
   readonly #scheme: string;
+  readonly #quotas: QuotaReader;
   readonly #inspected = new Set<Endpoint>();
   #clusterId: string | undefined;
   #closed = false;
@@ -60,6 +63,7 @@ export class Cluster {
     this.#clock = options.clock;
     this.#discover = options.discover;
     this.#scheme = options.tls ? "https:" : "http:";
+    this.#quotas = new QuotaReader({ ...options, given: options.quotaBytes });
   }
 
   /**
@@ -85,6 +89,28 @@ export class Cluster {
   /** What each server says about itself. */
   status(): Promise<EtcdEndpointStatus[]> {
     return Promise.all(this.#pool.all.map((endpoint) => this.#statusOf(endpoint)));
+  }
+
+  /**
+   * How full the server is that is nearest to its quota; `undefined` when none has one.
+   *
+   * @throws StoreUnavailableError (`STORE_UNAVAILABLE`) when no server tells.
+   */
+  async usage(): Promise<StoreUsage | undefined> {
+    const asked = this.#pool.usable.map(async (endpoint) => {
+      const { dbSize: fileBytes, dbSizeInUse, dbSizeQuota } = await this.#askStatus(endpoint);
+      const { bytes } = await this.#quotas.of(endpoint, dbSizeQuota);
+      return bytes && { usedBytes: dbSizeInUse, fileBytes, quotaBytes: bytes };
+    });
+    const told = await Promise.allSettled(asked);
+    const answers = told.filter((each) => each.status === "fulfilled");
+    const refusal = told.find((each) => each.status === "rejected");
+    if (answers.length === 0) {
+      const text = "No etcd server tells how full it is.";
+      throw new StoreUnavailableError(text, "no", refusal?.reason);
+    }
+    const usages = answers.flatMap(({ value }) => value || []);
+    return usages.sort((a, b) => usedShare(b) - usedShare(a))[0];
   }
 
   close(): void {
@@ -190,6 +216,7 @@ export class Cluster {
         version: status.version,
         dbSizeBytes: status.dbSize,
         dbSizeInUseBytes: status.dbSizeInUse,
+        quota: await this.#quotas.of(endpoint, status.dbSizeQuota),
         leader: status.leader !== "0" && status.leader === status.header?.memberId,
         hasLeader: status.leader !== "0",
         learner: status.isLearner,
@@ -230,7 +257,8 @@ export class Cluster {
 export interface ClusterOptions {
   readonly clock: Clock;
   readonly discover: boolean;
-  readonly tls: boolean;
+  readonly tls: TlsMaterial | undefined;
+  readonly quotaBytes: number | undefined;
 }
 
 /** What one server says about itself, or why it says nothing. */
@@ -243,6 +271,7 @@ export type EtcdEndpointStatus =
       readonly dbSizeBytes: number;
       /** What is left after a defragmentation. */
       readonly dbSizeInUseBytes: number;
+      readonly quota: Quota;
       /** Whether it is the leader. */
       readonly leader: boolean;
       /** Whether it knows a leader. */

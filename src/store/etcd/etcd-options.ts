@@ -19,6 +19,8 @@ export interface EtcdOptions {
   readonly insecure?: boolean | undefined;
   /** Look for further members of the cluster. Default true. */
   readonly discover?: boolean | undefined;
+  /** What `--quota-backend-bytes` says. Default: what the servers say, else etcd's own default. */
+  readonly quotaBytes?: number | undefined;
   /** The URL that says the same; it becomes `store.url`. */
   readonly url?: string | undefined;
   /** Milliseconds for one operation with all its tries, 100 to 600 000. Default 10 000. */
@@ -60,6 +62,7 @@ export interface ResolvedEtcdOptions {
   readonly tls: TlsMaterial | undefined;
   readonly credentials: { readonly name: string; readonly password: string } | undefined;
   readonly discover: boolean;
+  readonly quotaBytes: number | undefined;
   readonly url: string | undefined;
   readonly operationMs: number;
   readonly tryMs: number;
@@ -68,7 +71,8 @@ export interface ResolvedEtcdOptions {
 }
 
 const OPTIONS = [
-  ...["endpoints", "tls", "username", "password", "insecure", "discover", "url"],
+  ...["endpoints", "tls", "username", "password", "insecure", "discover"],
+  ...["quotaBytes", "url"],
   ...["operationMs", "tryMs", "clock", "random"],
 ];
 
@@ -97,6 +101,10 @@ export function resolveEtcdOptions(given: EtcdOptions): ResolvedEtcdOptions {
     tls: given.tls && readTls(given.tls),
     credentials,
     discover: given.discover ?? true,
+    quotaBytes:
+      given.quotaBytes === undefined
+        ? undefined
+        : requireInteger("quotaBytes", given.quotaBytes, 1, Number.MAX_SAFE_INTEGER),
     url: given.url,
     operationMs: requireInteger("operationMs", given.operationMs ?? 10_000, 100, 600_000),
     tryMs: requireInteger("tryMs", given.tryMs ?? 3_000, 50, 60_000),

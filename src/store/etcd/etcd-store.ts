@@ -16,6 +16,7 @@ import type {
   WatchOptions,
 } from "../store.ts";
 import { HistoryLostError, LeaseLostError, StoreClosedError, StoreError } from "../store-errors.ts";
+import type { StoreUpkeep, StoreUsage } from "../upkeep.ts";
 import { Caller } from "./caller.ts";
 import { Cluster, type EtcdEndpointStatus } from "./cluster.ts";
 import { EndpointPool } from "./endpoints.ts";
@@ -47,7 +48,7 @@ const ANY_KEY = "\0";
  * Each call makes its tries within `operationMs`; see `caller.ts`. A commit whose answer is lost is
  * not sent again: it ends with `applied: "unknown"`.
  */
-export class EtcdStore implements Store {
+export class EtcdStore implements Store, StoreUpkeep {
   readonly url: string | undefined;
   readonly #random: Random;
   readonly #pool: EndpointPool;
@@ -66,7 +67,8 @@ export class EtcdStore implements Store {
     this.#cluster = new Cluster(this.#pool, this.#caller, {
       clock: options.clock,
       discover: options.discover,
-      tls: options.tls !== undefined,
+      tls: options.tls,
+      quotaBytes: options.quotaBytes,
     });
     this.#watches = new WatchHub(this.#pool, this.#caller, {
       clock: options.clock,
@@ -92,6 +94,10 @@ export class EtcdStore implements Store {
       await store.close();
       throw error;
     }
+  }
+
+  get upkeep(): StoreUpkeep {
+    return this;
   }
 
   async get(key: string): Promise<Entry | undefined> {
@@ -179,7 +185,6 @@ export class EtcdStore implements Store {
     }
   }
 
-  /** Makes etcd forget its history below `revision`. Repeating it, or going back, does nothing. */
   async compact(revision: Revision): Promise<void> {
     requireInteger("revision", revision, 0, Number.MAX_SAFE_INTEGER);
     try {
@@ -193,6 +198,11 @@ export class EtcdStore implements Store {
     } catch (error) {
       if (!(error instanceof HistoryLostError)) throw error;
     }
+  }
+
+  async usage(): Promise<StoreUsage | undefined> {
+    this.#requireOpen();
+    return this.#cluster.usage();
   }
 
   /** What each known server says about itself, for a person to read. */

@@ -944,6 +944,7 @@ export interface StatusResponse {
   errors: string[];
   dbSizeInUse: number;
   isLearner: boolean;
+  dbSizeQuota: number;
 }
 
 function readStatusResponse(reader: wire.Reader, end: number): StatusResponse {
@@ -958,6 +959,7 @@ function readStatusResponse(reader: wire.Reader, end: number): StatusResponse {
     errors: [],
     dbSizeInUse: 0,
     isLearner: false,
+    dbSizeQuota: 0,
   };
   while (reader.pos < end) {
     const tag = reader.uint32();
@@ -991,6 +993,9 @@ function readStatusResponse(reader: wire.Reader, end: number): StatusResponse {
         break;
       case 80:
         message.isLearner = reader.bool();
+        break;
+      case 96:
+        message.dbSizeQuota = wire.readSafeInteger(reader);
         break;
       default:
         reader.skipType(tag & 7);

@@ -1,0 +1,108 @@
+import type { CancelTimer } from "../base/clock.ts";
+import type { LoopWorld } from "../base/loop.ts";
+import type { Outcome } from "../broker/finish.ts";
+import type { Store } from "../store/store.ts";
+import type { Attempt } from "../task/attempt.ts";
+import type { AbortReason } from "../task/failure.ts";
+import type { CancelRecord, SpecRecord } from "../task/records.ts";
+import type { RegisteredTask } from "../task/task.ts";
+import { AttemptAbort } from "./attempt-abort.ts";
+import { ProgressReporter } from "./progress-reporter.ts";
+
+/** What has the handler stop or the attempt end from outside, with the reason of its signal. */
+export interface AttemptRunEvents {
+  /** The store refused a progress report: the attempt has lost its task. */
+  stale(): void;
+}
+
+/** One attempt while it runs here: what is known of it, and what was decided. */
+export class AttemptRun {
+  readonly attempt: Attempt;
+  readonly task: RegisteredTask | undefined;
+  readonly progress: ProgressReporter;
+  spec: SpecRecord | undefined;
+  /** The size of the spec's record. */
+  specBytes: number;
+  /** Somebody wants the task cancelled. */
+  wish: CancelRecord | undefined;
+  /** The task as a whole has taken longer than it may. */
+  overall = false;
+  /** The handler has ended, or was not started. */
+  handlerEnded = false;
+  /** Once the outcome is decided: whether it landed. Nothing else may be recorded. */
+  recorded: Promise<boolean> | undefined;
+  readonly #abort = new AttemptAbort();
+  readonly #timers = new Set<CancelTimer>();
+  #cut: ((outcome: Outcome) => void) | undefined;
+
+  constructor(
+    attempt: Attempt,
+    task: RegisteredTask | undefined,
+    { store, world }: { readonly store: Store; readonly world: LoopWorld },
+    events: AttemptRunEvents,
+  ) {
+    this.attempt = attempt;
+    this.task = task;
+    this.spec = attempt.ready.spec;
+    this.specBytes = attempt.bytes;
+    this.progress = new ProgressReporter(store, world, attempt, () => {
+      events.stale();
+      this.abort("lease-lost");
+    });
+  }
+
+  /** Aborts when the handler must stop. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Why the handler was told to stop. */
+  get aborted(): AbortReason | undefined {
+    return this.#abort.reason;
+  }
+
+  /** Tells the handler to stop. The first reason stays. */
+  abort(reason: AbortReason): void {
+    this.#abort.abort(reason);
+  }
+
+  /** The outcome: what `handler` comes to, or what {@link end} says before that. */
+  decided(handler: () => Promise<Outcome>): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      this.#cut = resolve;
+      const note = () => {
+        this.handlerEnded = true;
+      };
+      const done = handler();
+      done.then(note, note);
+      done.then(resolve, reject);
+      this.#whenDone = done.then(
+        () => {},
+        () => {},
+      );
+    });
+  }
+
+  /** Resolves when the handler has ended. */
+  get handlerDone(): Promise<void> {
+    return this.#whenDone;
+  }
+
+  #whenDone: Promise<void> = Promise.resolve();
+
+  /** Ends the attempt without waiting for its handler. Without effect when it is decided. */
+  end(outcome: Outcome): void {
+    this.#cut?.(outcome);
+  }
+
+  /** Calls `action` after `ms`, unless the outcome is decided before. */
+  after(world: LoopWorld, ms: number, action: () => void): void {
+    this.#timers.add(world.clock.after(Math.max(0, ms), action));
+  }
+
+  /** Forgets all that was to happen later. */
+  stopTimers(): void {
+    for (const cancel of this.#timers) cancel();
+    this.#timers.clear();
+  }
+}

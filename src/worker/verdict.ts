@@ -1,0 +1,131 @@
+/** What becomes of a task after an attempt at it did not succeed. */
+import { durationMs } from "../base/duration.ts";
+import type { Outcome } from "../broker/finish.ts";
+import { totalTimeout } from "../broker/overdue.ts";
+import type { Attempt } from "../task/attempt.ts";
+import { failureOf, isFinalFailure, type TaskFailure, TimeoutError } from "../task/failure.ts";
+import type { RetryAt } from "../task/outcome.ts";
+import type { QueueRecord } from "../task/queue-record.ts";
+import type { AttemptOutcome, FailReason, RetryRecord, SpecRecord } from "../task/records.ts";
+import {
+  type ErrorClass,
+  NO_RETRY,
+  PAUSE_MS_MAX,
+  type RetryPolicy,
+  resolveRetry,
+  retryDelayMs,
+} from "../task/retry-policy.ts";
+import type { RegisteredTask } from "../task/task.ts";
+
+/** What is known of an attempt when it is judged. */
+export interface Judged {
+  readonly attempt: Attempt;
+  readonly spec: SpecRecord | undefined;
+  readonly task: RegisteredTask | undefined;
+  readonly settings: QueueRecord;
+  readonly now: number;
+  /** In [0, 1). */
+  readonly chance: number;
+}
+
+/** A handler threw; `timedOut` when that was after it had been told that its time was over. */
+export function verdictOf(judged: Judged, thrown: unknown, timedOut: boolean): Outcome {
+  const error = timedOut ? timeoutFailure("took too long", thrown) : failureOf(thrown);
+  if (!timedOut && isFinalFailure(thrown)) return failed(error, "invalid");
+  const policy = policyOf(judged.task);
+  const record = recordOf(judged, policy);
+  try {
+    if (isFinalFor(policy, record, thrown, error)) return failed(error, "no-retry");
+    return again(judged, error, timedOut, (failures) =>
+      pauseMs(policy, record, failures, thrown, judged),
+    );
+  } catch (broken) {
+    // What the definition says is code, too, and may throw or answer nonsense.
+    return failed(failureOf(broken), "error");
+  }
+}
+
+/** An attempt has taken longer than its hard limit. */
+export function timeoutVerdict(judged: Judged, limitMs: number): Outcome {
+  const record = recordOf(judged, policyOf(judged.task));
+  const error = timeoutFailure(`had not ended after ${limitMs} ms`);
+  return again(judged, error, true, (failures) => retryDelayMs(record, failures, judged.chance));
+}
+
+/** The task as a whole has taken longer than it may. */
+export function totalTimeoutVerdict({ spec }: Judged): Outcome {
+  return { kind: "failed", ...totalTimeout(spec?.totalMs ?? 0) };
+}
+
+/** A handler said itself when the next attempt begins. */
+export function retryAtVerdict(judged: Judged, { when, reason }: RetryAt): Outcome {
+  const record = recordOf(judged, policyOf(judged.task));
+  const error: TaskFailure = {
+    name: "RetryAt",
+    message: reason ?? "The handler asked for another attempt.",
+  };
+  const delayMs = "at" in when ? Math.max(0, when.at - judged.now) : when.delayMs;
+  return again(judged, error, false, (failures) =>
+    failures >= record.attempts ? undefined : delayMs,
+  );
+}
+
+function again(
+  judged: Judged,
+  error: TaskFailure,
+  timedOut: boolean,
+  pauseAfter: (failures: number) => number | undefined,
+): Outcome {
+  const { attempt, lost = 0, spent = 0 } = judged.attempt.state;
+  const delayMs = pauseAfter(attempt - lost - spent);
+  if (delayMs === undefined) return failed(error, timedOut ? "timeout" : "error");
+  const { deadlineAt } = judged.spec ?? {};
+  // Another attempt that could only begin when the task's time is over is none.
+  if (deadlineAt !== undefined && judged.now + delayMs >= deadlineAt) {
+    return failed(error, "total-timeout");
+  }
+  const outcome: AttemptOutcome = timedOut ? "timeout" : "failed";
+  return { kind: "retry", error, delayMs, outcome };
+}
+
+function failed(error: TaskFailure, reason: FailReason): Outcome {
+  return { kind: "failed", error, reason };
+}
+
+function policyOf(task: RegisteredTask | undefined): RetryPolicy | undefined {
+  return task?.retry === undefined ? undefined : resolveRetry(task.retry);
+}
+
+/** The enqueue goes before the definition, that before the queue. */
+function recordOf({ spec, settings }: Judged, policy: RetryPolicy | undefined): RetryRecord {
+  return spec?.retry ?? policy?.record ?? settings.retry ?? NO_RETRY;
+}
+
+function isFinalFor(
+  policy: RetryPolicy | undefined,
+  { noRetry = [] }: RetryRecord,
+  thrown: unknown,
+  { name, code }: TaskFailure,
+): boolean {
+  if (policy?.retryIf && !policy.retryIf(thrown)) return true;
+  if (policy?.noRetryClasses.some((each: ErrorClass) => thrown instanceof each)) return true;
+  return noRetry.includes(name) || (code !== undefined && noRetry.includes(code));
+}
+
+function pauseMs(
+  policy: RetryPolicy | undefined,
+  record: RetryRecord,
+  failures: number,
+  thrown: unknown,
+  { spec, chance }: Judged,
+): number | undefined {
+  const usual = retryDelayMs(record, failures, chance);
+  if (usual === undefined || !policy?.backoff || spec?.retry) return usual;
+  return durationMs("retry.backoff", policy.backoff(failures, thrown), 0, PAUSE_MS_MAX);
+}
+
+function timeoutFailure(what: string, cause?: unknown): TaskFailure {
+  const error = failureOf(new TimeoutError(`The attempt ${what}.`, { cause }));
+  const { stack: _ours, ...rest } = error;
+  return rest;
+}
