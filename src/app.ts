@@ -8,6 +8,9 @@ import { Beat } from "./beat/beat.ts";
 import { type BeatOptions, resolveBeatOptions } from "./beat/beat-options.ts";
 import { Broker } from "./broker/broker.ts";
 import { Queues } from "./broker/queues.ts";
+import { declareSchedules } from "./schedule/declare-schedules.ts";
+import { type DeclaredSchedule, requireDeclared } from "./schedule/define-schedule.ts";
+import { Schedules } from "./schedule/schedules.ts";
 import { openStore } from "./store/open-store.ts";
 import type { Store } from "./store/store.ts";
 import { parseStoreUrl, StoreUrlError } from "./store/store-url.ts";
@@ -30,6 +33,13 @@ export interface AppOptions {
    * environment variable `ETASK_STORE`, else `embedded:./.etask`.
    */
   readonly store?: string | Store;
+  /**
+   * Whose the declared schedules are, where several apps share a store. 1 to 100 of letters, digits
+   * and `_ . -`. Default `"default"`.
+   */
+  readonly name?: string;
+  /** What `defineSchedule(…)` returns; stored when the app opens. */
+  readonly schedules?: readonly DeclaredSchedule[];
   /** The tasks that this app knows. A producer may know fewer than there are. */
   readonly tasks?: readonly RegisteredTask[];
   /**
@@ -47,7 +57,17 @@ export interface AppOptions {
 /** The store when neither the program nor the environment names one. */
 export const DEFAULT_STORE = "embedded:./.etask";
 
-const OPTIONS = ["store", "tasks", "beat", "payloadBytesMax", "clock", "random"];
+const OPTIONS = [
+  "store",
+  "name",
+  "tasks",
+  "schedules",
+  "beat",
+  "payloadBytesMax",
+  "clock",
+  "random",
+];
+const DEFAULT_APP = "default";
 const PAYLOAD_BYTES_DEFAULT = 262_144;
 const PAYLOAD_BYTES_LIMIT = 1_048_576;
 
@@ -58,6 +78,8 @@ export class App implements AsyncDisposable {
   readonly backend: Backend;
   /** Pause, drain, purge and configure queues. */
   readonly queues: Queues;
+  /** Periodic tasks. */
+  readonly schedules: Schedules;
   readonly registry: Registry;
   readonly #world: { clock: Clock; random: Random };
   readonly #payloadBytesMax: number;
@@ -89,8 +111,12 @@ export class App implements AsyncDisposable {
     this.#ownsStore = ownsStore;
     this.broker = new Broker(store, this.#world, payloadBytesMax, registry);
     this.queues = new Queues(store, this.#world);
-    this.backend = new Backend(store, this.#world);
+    this.backend = new Backend(store, this.#world, this.broker);
     this.#beatOptions = options.beat;
+    this.schedules = new Schedules(store, this.#world, {
+      find: (name) => registry.find(name),
+      handle: (receipt) => this.backend.handle(receipt),
+    });
     this.#enqueuer = {
       enqueue: async (request) => this.backend.handle(await this.broker.enqueue(request)),
       enqueueMany: (requests) =>
@@ -175,11 +201,15 @@ export class App implements AsyncDisposable {
  *
  * @throws InvalidOptionsError, StoreUrlError, TaskDuplicateError before anything is opened.
  * @throws StoreError when the store cannot be reached or must not be used.
+ * @throws InvalidScheduleError, ScheduleConflictError when a declared schedule cannot be stored.
  * @throws SchemaVersionError (`SCHEMA_VERSION`) when another version of etask laid it out.
  */
 export async function createApp(options: AppOptions = {}): Promise<App> {
   requireKnownKeys("createApp", options, OPTIONS);
   const { clock = systemClock, random = systemRandom } = options;
+  const { schedules = [], name = DEFAULT_APP } = options;
+  requireDeclared(schedules);
+  requireTaskName(name, "name");
   const registry = new Registry(requireTasks(options.tasks ?? []));
   const payloadBytesMax = requireInteger(
     "payloadBytesMax",
@@ -193,6 +223,10 @@ export async function createApp(options: AppOptions = {}): Promise<App> {
   const store = ownsStore ? await openStore(given, { clock, random }) : given;
   try {
     await ensureSchema(store, clock);
+    if (schedules.length > 0) {
+      const find = (task: string) => registry.find(task);
+      await declareSchedules(store, { clock, random }, name, schedules, find);
+    }
   } catch (error) {
     if (ownsStore) await store.close().catch(() => {});
     throw error;

@@ -8,6 +8,7 @@ export {
 export type { TaskPage } from "./backend/list-tasks.ts";
 export type { ChangeKind, TaskChange } from "./backend/watch-tasks.ts";
 export type { Clock } from "./base/clock.ts";
+export type { Instant } from "./base/date.ts";
 export type { Duration } from "./base/duration.ts";
 export {
   type Applied,
@@ -21,11 +22,32 @@ export {
 export type { Events } from "./base/events.ts";
 export { NotJsonError, PayloadTooLargeError } from "./base/json.ts";
 export type { Random } from "./base/random.ts";
+export { Beat } from "./beat/beat.ts";
+export type { BeatOptions } from "./beat/beat-options.ts";
 export { Broker, type WaitingPage, type WaitingTask } from "./broker/broker.ts";
 export type { TakenTask } from "./broker/consumer.ts";
+export type { DeadLetterListOptions, DeadLetterPage } from "./broker/dead-letters.ts";
 export type { MoveOptions } from "./broker/edit.ts";
+export type { QueueOptions } from "./broker/queue-settings.ts";
 export type { QueueView } from "./broker/queue-view.ts";
+export type { DrainOptions, PauseOptions, PurgeOptions, QueueChange } from "./broker/queues.ts";
+export { Queues } from "./broker/queues.ts";
+export type { RetryManyOptions, RetryManyReport } from "./broker/retry-many.ts";
 export type { WorkerView } from "./broker/worker-view.ts";
+export {
+  type DeclaredSchedule,
+  defineSchedule,
+  type ScheduleDeclaration,
+} from "./schedule/define-schedule.ts";
+export {
+  InvalidScheduleError,
+  ScheduleConflictError,
+  ScheduleExistsError,
+  ScheduleNotFoundError,
+} from "./schedule/schedule-errors.ts";
+export type { DstOptions, ScheduleOptions, ScheduleSettings } from "./schedule/schedule-options.ts";
+export type { ScheduleView } from "./schedule/schedule-view.ts";
+export { type SchedulePage, Schedules } from "./schedule/schedules.ts";
 export { openStore } from "./store/open-store.ts";
 export type { Revision, Store } from "./store/store.ts";
 export {
@@ -36,11 +58,19 @@ export {
   StoreDeniedError,
   StoreError,
   StoreFullError,
+  StoreNearlyFullError,
   StoreRefusedError,
   StoreUnavailableError,
 } from "./store/store-errors.ts";
 export { StoreUrlError } from "./store/store-url.ts";
 export type { TaskContext } from "./task/context.ts";
+export type {
+  CancelOptions,
+  CancelReceipt,
+  RedriveOptions,
+  RedriveReceipt,
+  Reschedule,
+} from "./task/control.ts";
 export type { DelayOptions, RetentionOptions, TaskOptions } from "./task/enqueue-options.ts";
 export { EnqueuePartialError, type MissingTask } from "./task/enqueuer.ts";
 export {
@@ -48,19 +78,31 @@ export {
   AttemptAbortedError,
   AttemptStaleError,
   TaskCancelledError,
+  TaskEndedError,
   TaskExpiredError,
   TaskFailedError,
   type TaskFailure,
+  TaskNotEndedError,
   TaskNotFoundError,
   TaskRunningError,
+  TimeoutError,
 } from "./task/failure.ts";
 export type { Settlement, TaskHandle, WaitOptions } from "./task/handle.ts";
 export { InvalidInputError } from "./task/input.ts";
 export { SchemaVersionError } from "./task/meta.ts";
+export { type Directive, type RetryAt, retryAt, type Snooze, snooze } from "./task/outcome.ts";
+export type { AttemptOutcome, FailReason } from "./task/records.ts";
 export { TaskDuplicateError, UnknownTaskError } from "./task/registry.ts";
-export type { Backoff, RetryOptions } from "./task/retry-policy.ts";
+export type {
+  Backoff,
+  ErrorClass,
+  Jitter,
+  RetryOptions,
+  StoredRetryOptions,
+} from "./task/retry-policy.ts";
 export type { FinalState, TaskState } from "./task/state.ts";
 export { BaseTask, defineTask, type TaskDefinition, TaskUnboundError } from "./task/task.ts";
-export type { ProgressView, TaskView } from "./task/view.ts";
+export type { TimeoutOptions } from "./task/timeout.ts";
+export type { AttemptView, CancelView, ProgressView, TaskView } from "./task/view.ts";
 export { Worker } from "./worker/worker.ts";
 export type { WorkerOptions } from "./worker/worker-options.ts";

@@ -31,6 +31,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["coordination"],
   ["task"],
   ["broker", "backend"],
+  ["schedule"],
   ["canvas"],
   ["worker", "beat", "tasks"],
   ["app"],

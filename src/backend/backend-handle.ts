@@ -3,6 +3,13 @@ import { WaitTimeoutError } from "../base/errors.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { requireKnownKeys } from "../base/options.ts";
 import type { Revision, Store } from "../store/store.ts";
+import type {
+  CancelOptions,
+  CancelReceipt,
+  RedriveOptions,
+  Reschedule,
+  TaskControl,
+} from "../task/control.ts";
 import {
   TaskCancelledError,
   TaskExpiredError,
@@ -26,6 +33,14 @@ export interface HandleWorld {
   readonly store: Store;
   readonly world: LoopWorld;
   readonly waiters: Waiters;
+  readonly control: TaskControl;
+}
+
+/** Which task a handle is of, and since when. */
+export interface HandleFacts {
+  readonly id: string;
+  readonly revision: Revision;
+  readonly created: boolean;
 }
 
 /** A {@link TaskHandle} over a store. */
@@ -35,17 +50,19 @@ export class BackendHandle implements TaskHandle {
   readonly created: boolean;
   readonly #backend: HandleWorld;
   /** A revision at which the task is known to exist without having ended. */
-  readonly #openAt: Revision | undefined;
+  #openAt: Revision | undefined;
 
+  /** `openAt`: see there; known by itself of a task that was created. */
   constructor(
     backend: HandleWorld,
-    { id, revision, created }: { id: string; revision: Revision; created: boolean },
+    { id, revision, created }: HandleFacts,
+    openAt: Revision | undefined = created ? revision : undefined,
   ) {
     this.#backend = backend;
     this.id = id;
     this.revision = revision;
     this.created = created;
-    this.#openAt = created ? revision : undefined;
+    this.#openAt = openAt;
   }
 
   async result(options: WaitOptions = {}): Promise<unknown> {
@@ -95,6 +112,28 @@ export class BackendHandle implements TaskHandle {
       yield view;
       if (isFinal(view.state)) return;
     }
+  }
+
+  cancel(options?: CancelOptions): Promise<CancelReceipt> {
+    return this.#backend.control.cancel(this.id, options);
+  }
+
+  reschedule(when: Reschedule): Promise<Revision> {
+    return this.#backend.control.reschedule(this.id, when);
+  }
+
+  setPriority(priority: number): Promise<Revision> {
+    return this.#backend.control.update(this.id, { priority });
+  }
+
+  edit(input: unknown): Promise<Revision> {
+    return this.#backend.control.edit(this.id, input);
+  }
+
+  async retry(options?: RedriveOptions): Promise<BackendHandle> {
+    const { revision } = await this.#backend.control.retry(this.id, options);
+    this.#openAt = revision;
+    return new BackendHandle(this.#backend, { id: this.id, revision, created: false }, revision);
   }
 
   #waitedText(ms: number): string {

@@ -5,6 +5,7 @@ import { keyRange } from "../store/range.ts";
 import type { Revision, Store } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
 import { removeTask } from "../task/change.ts";
+import type { TaskControl } from "../task/control.ts";
 import { decodeProgress } from "../task/decode.ts";
 import { AttemptStaleError, TaskNotFoundError, TaskRunningError } from "../task/failure.ts";
 import { META_KEY, taskKey } from "../task/keyspace.ts";
@@ -14,7 +15,7 @@ import type { ProgressRecord } from "../task/records.ts";
 import { TASK_STATES, type TaskState } from "../task/state.ts";
 import { readOr, readTask } from "../task/task-reader.ts";
 import { type ProgressView, type TaskView, viewOf } from "../task/view.ts";
-import { BackendHandle } from "./backend-handle.ts";
+import { BackendHandle, type HandleFacts } from "./backend-handle.ts";
 import { listTasks, type TaskPage } from "./list-tasks.ts";
 import { Waiters } from "./waiters.ts";
 import { type TaskChange, watchTasks } from "./watch-tasks.ts";
@@ -54,11 +55,14 @@ const TRIES_MAX = 200;
 export class Backend {
   readonly #store: Store;
   readonly #world: LoopWorld;
+  readonly #control: TaskControl;
   readonly #waiters: Waiters;
 
-  constructor(store: Store, world: LoopWorld) {
+  /** `control` does what its handles offer; a `Broker` is one. */
+  constructor(store: Store, world: LoopWorld, control: TaskControl) {
     this.#store = store;
     this.#world = world;
+    this.#control = control;
     this.#waiters = new Waiters(store, world);
   }
 
@@ -145,8 +149,13 @@ export class Backend {
   }
 
   /** A handle of a task that was enqueued earlier or elsewhere. */
-  handle(receipt: { id: string; revision: Revision; created: boolean }): BackendHandle {
-    const parts = { store: this.#store, world: this.#world, waiters: this.#waiters };
+  handle(receipt: HandleFacts): BackendHandle {
+    const parts = {
+      store: this.#store,
+      world: this.#world,
+      waiters: this.#waiters,
+      control: this.#control,
+    };
     return new BackendHandle(parts, receipt);
   }
 

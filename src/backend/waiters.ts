@@ -7,7 +7,8 @@
  * revision, delivers any later one.
  *
  * The watch covers all tasks, because its range cannot be changed while it runs, and is dispatched
- * by id. It starts with the first waiter and ends when there has been none for a while. When its
+ * by id. An end that is older than what a waiter knows is not the one it waits for: a task can be
+ * retried by hand after it has ended, while the watch is behind. It starts with the first waiter and ends when there has been none for a while. When its
  * history is lost it starts anew from now and every waiter's task is read again, until that has
  * been done without an error. When the store is away the watch reconnects by itself and reads are
  * repeated; waiters keep waiting until their own time is over. A watch that has died unnoticed is
@@ -34,7 +35,10 @@ const READS_AT_ONCE = 16;
 /** How a wait ended: the final state, or `undefined` when the task was removed. */
 export type Ended = StateRecord | undefined;
 
-type Waiter = Deferred<Ended>;
+interface Waiter extends Deferred<Ended> {
+  /** A revision at which the task had not ended, as far as is known. */
+  openAt: Revision;
+}
 
 interface SharedWatch {
   /** Everything after this revision is still to be delivered. */
@@ -74,13 +78,13 @@ export class Waiters {
   async wait(id: string, openAt: Revision | undefined, signal: AbortSignal): Promise<Ended> {
     signal.throwIfAborted();
     if (this.#closing.signal.aborted) throw new StoreClosedError();
-    const waiter = createDeferred<Ended>();
+    const waiter: Waiter = { ...createDeferred<Ended>(), openAt: openAt ?? 0 };
     const left = new AbortController();
     const onAbort = () => waiter.reject(signal.reason);
     signal.addEventListener("abort", onAbort, { once: true });
     this.#enter(id, waiter);
     try {
-      await Promise.race([this.#cover(id, openAt, left.signal), waiter.promise]);
+      await Promise.race([this.#cover(id, waiter, openAt, left.signal), waiter.promise]);
       return await waiter.promise;
     } finally {
       signal.removeEventListener("abort", onAbort);
@@ -119,7 +123,12 @@ export class Waiters {
   }
 
   /** Makes sure that the end of the task will be delivered, or delivers it. */
-  async #cover(id: string, openAt: Revision | undefined, left: AbortSignal): Promise<void> {
+  async #cover(
+    id: string,
+    waiter: Waiter,
+    openAt: Revision | undefined,
+    left: AbortSignal,
+  ): Promise<void> {
     while (!this.#watch && !left.aborted) {
       this.#starting ??= this.#start().finally(() => {
         this.#starting = undefined;
@@ -128,23 +137,23 @@ export class Waiters {
     }
     if (left.aborted) return;
     if (openAt !== undefined && this.#watch && this.#watch.position <= openAt) return;
-    await untilAnswered(() => this.#read(id), this.#world, left);
+    await untilAnswered(() => this.#read(id, [waiter]), this.#world, left);
   }
 
   async #now(): Promise<Revision> {
     return (await this.#store.range(keyRange(META_KEY), { limit: 1 })).revision;
   }
 
-  async #read(id: string): Promise<void> {
+  async #read(id: string, waiters: Iterable<Waiter>): Promise<void> {
     const entry = await this.#store.get(taskKey(id, "state"));
     const state = entry && readOr(entry, decodeState);
-    if (state && isFinal(state.state)) this.#deliver(id, state);
-    // Without a state it may be waiting for its first attempt, or not exist at all.
-    else if (!entry && !(await this.#store.get(taskKey(id, "spec")))) this.#deliver(id, undefined);
-  }
-
-  #deliver(id: string, ended: Ended): void {
-    for (const waiter of this.#waiting.get(id) ?? []) waiter.resolve(ended);
+    if (entry && state && isFinal(state.state)) deliver(waiters, state, entry.modRevision);
+    else if (entry) {
+      for (const waiter of waiters) waiter.openAt = Math.max(waiter.openAt, entry.modRevision);
+    } else if (!(await this.#store.get(taskKey(id, "spec")))) {
+      // Without a state it may be waiting for its first attempt; without a spec it is gone.
+      deliver(waiters, undefined);
+    }
   }
 
   /** Starts the shared watch from now. */
@@ -185,20 +194,30 @@ export class Waiters {
 
   #apply(event: WatchEvent): void {
     const key = parseTaskKey(event.key);
-    if (!key || !this.#waiting.has(key.id)) return;
+    const waiters = key && this.#waiting.get(key.id);
+    if (!key || !waiters) return;
     if (event.type === "delete") {
-      if (key.part === "spec") this.#deliver(key.id, undefined);
+      if (key.part === "spec") deliver(waiters, undefined, event.modRevision);
     } else if (key.part === "state") {
       const state = readOr(event.entry, decodeState);
-      if (state && isFinal(state.state)) this.#deliver(key.id, state);
+      if (state && isFinal(state.state)) deliver(waiters, state, event.modRevision);
     }
   }
 
   async #readAll(): Promise<void> {
-    const ids = this.#waiting.keys();
+    const all = this.#waiting.entries();
     const lane = async () => {
-      for (let next = ids.next(); !next.done; next = ids.next()) await this.#read(next.value);
+      for (const [id, waiters] of all) await this.#read(id, waiters);
     };
     await Promise.all(Array.from({ length: READS_AT_ONCE }, lane));
   }
+}
+
+/** Tells those who wait for an end that is no older than what they know. */
+function deliver(
+  waiters: Iterable<Waiter>,
+  ended: Ended,
+  revision: Revision = Number.POSITIVE_INFINITY,
+): void {
+  for (const waiter of waiters) if (revision > waiter.openAt) waiter.resolve(ended);
 }

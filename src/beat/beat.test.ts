@@ -4,7 +4,7 @@ import { createMemoryStorage } from "../store/memory/index.ts";
 import { del, put, type Write } from "../store/part.ts";
 import { prefixRange } from "../store/range.ts";
 import { decodeState } from "../task/decode.ts";
-import { dueKey, expireKey, taskKey } from "../task/keyspace.ts";
+import { dueKey, expireKey, heartbeatKey, taskKey } from "../task/keyspace.ts";
 import { encodeRecord } from "../task/records.ts";
 import { readTask } from "../task/task-reader.ts";
 import { createSeededRandom } from "../testing/seeded-random.ts";
@@ -51,7 +51,11 @@ function setup() {
       const entry = storage.get(taskKey(id, "state"));
       return entry && decodeState(entry.value).state;
     },
-    keys: (prefix: string) => storage.range(prefixRange(prefix), {}).entries.map(({ key }) => key),
+    /** Without the leader's heartbeat. */
+    keys: (prefix: string) => {
+      const { entries } = storage.range(prefixRange(prefix), {});
+      return entries.map(({ key }) => key).filter((key) => key !== heartbeatKey(prefix));
+    },
   };
 }
 

@@ -15,9 +15,15 @@ import type { Store } from "../store/store.ts";
 import { LEADER_KEY } from "../task/keyspace.ts";
 import { encodeRecord } from "../task/records.ts";
 import { type BeatOptions, type ResolvedBeatOptions, resolveBeatOptions } from "./beat-options.ts";
+import { runCompactor } from "./compactor.ts";
 import { runDeadlines } from "./deadlines.ts";
+import { runHeartbeat } from "./heartbeat.ts";
+import { runKeeper } from "./keeper.ts";
 import { runPromoter } from "./promoter.ts";
+import { runRescueAudit } from "./rescue-audit.ts";
+import { runSpaceWatch } from "./space.ts";
 import { runSweeper } from "./sweeper.ts";
+import { runTicker } from "./ticker.ts";
 
 /** What a loop of the leading Beat works with. */
 export interface BeatWorld extends LoopWorld {
@@ -31,7 +37,13 @@ export interface BeatWorld extends LoopWorld {
 const LOOPS: Readonly<Record<string, (beat: BeatWorld, signal: AbortSignal) => Promise<void>>> = {
   promoter: (beat, signal) => runPromoter(beat.store, beat, signal),
   deadlines: (beat, signal) => runDeadlines(beat.store, beat, signal),
+  ticker: (beat, signal) => runTicker(beat.store, beat, signal),
+  "rescue audit": (beat, signal) => runRescueAudit(beat.store, beat, signal, beat),
   sweeper: (beat, signal) => runSweeper(beat.store, beat, signal),
+  keeper: (beat, signal) => runKeeper(beat.store, beat, signal),
+  compactor: (beat, signal) => runCompactor(beat.store, beat, signal, beat.options),
+  space: (beat, signal) => runSpaceWatch(beat.store, beat, signal, beat),
+  heartbeat: (beat, signal) => runHeartbeat(beat.store, beat, signal, beat),
 };
 
 /** See the essay above. */

@@ -34,15 +34,15 @@ interface Sample {
   readonly at: number;
 }
 
-/** Compacts until `signal` aborts; returns at once when the store needs none. */
+/** Compacts until `signal` aborts; returns at once when it is turned off or not needed. */
 export async function runCompactor(
   store: Store,
   world: LoopWorld,
   signal: AbortSignal,
-  { compactionMs }: { readonly compactionMs: number },
+  { compactionMs }: { readonly compactionMs: number | undefined },
 ): Promise<void> {
   const { upkeep } = store;
-  if (!upkeep) return;
+  if (!upkeep || compactionMs === undefined) return;
   const { clock } = world;
   let samples: Sample[] = [];
   for (let compactedAt = clock.monotonic(); !signal.aborted; ) {

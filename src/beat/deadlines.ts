@@ -28,35 +28,35 @@ export function runDeadlines(store: Store, world: LoopWorld, signal: AbortSignal
     timeOf: (key: string) => parseDeadlineKey(key)?.at,
     handle: async (entries: readonly Entry[], now: number) => {
       const left = entries.values();
+      let done = true;
       const lane = async () => {
-        for (const entry of left) await judge(store, entry, now);
+        for (const entry of left) if (!(await judge(store, entry, now))) done = false;
       };
       await Promise.all(Array.from({ length: READS_AT_ONCE }, lane));
+      return done;
     },
   };
   return lookAfter(store, world, index, signal);
 }
 
-async function judge(store: Store, entry: Entry, now: number): Promise<void> {
+/** Whether the entry is dealt with; if not, the task had just changed. */
+async function judge(store: Store, entry: Entry, now: number): Promise<boolean> {
   const id = parseDeadlineKey(entry.key)?.id;
-  if (!isId(id)) return;
+  if (!isId(id)) return true;
   const task = await readTask(store, id);
   const overdue = task && overdueState(task, now);
-  // What was not ended because it had just changed is looked at again at the next scan.
-  if (overdue) await endOverdue(store, task, overdue, now, [del(entry.key)]);
-  else await store.commit([passPart(entry, task, now)]);
+  if (overdue) return endOverdue(store, task, overdue, now, [del(entry.key)]);
+  const [result] = await store.commit([passPart(entry, task, now)]);
+  return result?.applied === true;
 }
 
 /** The entry has nothing more to say, or something later. */
 function passPart(entry: Entry, task: StoredTask | undefined, now: number): Part {
   const next = task?.state?.state === "running" ? forceAt(task, now) : undefined;
-  const moved = next === undefined ? undefined : deadlineKey(next, task?.spec.id as string);
+  const moved = task && next !== undefined ? [put(deadlineKey(next, task.spec.id), NOTHING)] : [];
   return {
     guards: [keyUnchanged(entry.key, entry.modRevision)],
-    writes: [
-      del(entry.key),
-      ...(moved === undefined || moved === entry.key ? [] : [put(moved, NOTHING)]),
-    ],
+    writes: [del(entry.key), ...moved],
   };
 }
 

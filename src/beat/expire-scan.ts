@@ -1,5 +1,5 @@
 import { afterKey, type KeyRange } from "../store/range.ts";
-import type { Entry, Store } from "../store/store.ts";
+import type { Entry, Revision, Store } from "../store/store.ts";
 import { expireBetween, expireRange, expireTime } from "../task/keyspace.ts";
 
 /** One minute, the unit of the keys under `expire/`. */
@@ -52,13 +52,15 @@ async function firstMinute(store: Store, range: KeyRange): Promise<number | unde
   return undefined;
 }
 
-/** The entries of a range, each page as it is when it is read. */
-async function* pages(
+/** The entries of a range page by page, each as it is when it is read, or as of a revision. */
+export async function* pages(
   store: Store,
   { start, end }: KeyRange,
+  revision?: Revision,
 ): AsyncGenerator<readonly Entry[], void> {
   for (let from = start; ; ) {
-    const { entries, more } = await store.range({ start: from, end });
+    const at = revision === undefined ? {} : { revision };
+    const { entries, more } = await store.range({ start: from, end }, at);
     const last = entries.at(-1);
     if (!last) return;
     yield entries;

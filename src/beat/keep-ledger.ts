@@ -65,7 +65,8 @@ export class KeepLedger {
     const gone = new Set(deleted);
     for (const entry of announced) {
       if (gone.has(entry)) this.#add(expireTime(entry.key) ?? 0, entry, -1);
-      else this.#sweeping.delete(entry.key);
+      // Somebody else was faster, and the removal was taken for ours already.
+      else if (!this.#sweeping.delete(entry.key)) this.#doubtful.add(expireTime(entry.key) ?? 0);
     }
   }
 
@@ -113,12 +114,16 @@ export class KeepLedger {
     return [...this.#doubtful].filter((minute) => this.#held.get(queue)?.has(minute));
   }
 
-  /** Begins a new count of one minute, of which all entries as of `revision` follow. */
-  recount(minute: number, revision: Revision, entries: readonly Entry[]): void {
+  /** Begins a new count of a minute; `recounted` with each of its entries as of `revision` follows. */
+  recount(minute: number, revision: Revision): void {
     for (const minutes of this.#held.values()) minutes.delete(minute);
     this.#doubtful.delete(minute);
     this.#countedAt.set(minute, revision);
-    for (const entry of entries) this.#add(minute, entry, 1);
+  }
+
+  /** Notes an entry of a minute that is counted anew. */
+  recounted(minute: number, entry: Entry): void {
+    this.#add(minute, entry, 1);
   }
 
   #isCounted(minute: number, modRevision: Revision): boolean {

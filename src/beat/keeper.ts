@@ -17,19 +17,19 @@
  * started again. When the process dies, the next leader counts anew; meanwhile a queue is above its
  * limit, and nothing else is wrong.
  */
-import { type LoopWorld, pause } from "../base/loop.ts";
+
 import { INSTANT_MS_MAX } from "../base/date.ts";
-import { readExpire } from "../broker/sweep.ts";
+import { type LoopWorld, pause } from "../base/loop.ts";
 import { type FollowerSink, follow } from "../coordination/follower.ts";
 import { watchLive } from "../coordination/live-watch.ts";
-import { afterKey, keyRange, prefixRange } from "../store/range.ts";
-import type { Entry, Revision, Store } from "../store/store.ts";
-import { expireBetween, META_KEY, QUEUES_RANGE, queueOfKey } from "../task/keyspace.ts";
+import { keyRange, prefixRange } from "../store/range.ts";
+import type { Entry, Revision, Store, WatchEvent } from "../store/store.ts";
+import { META_KEY, QUEUES_RANGE, queueOfKey } from "../task/keyspace.ts";
 import { decodeQueue } from "../task/queue-record.ts";
 import { readOr } from "../task/task-reader.ts";
-import { MINUTE_MS, minuteOf, pages, scanExpire } from "./expire-scan.ts";
+import { minuteOf, scanExpire } from "./expire-scan.ts";
 import { type Keep, KeepLedger } from "./keep-ledger.ts";
-import { sweepEntries } from "./sweep.ts";
+import { Trimmer } from "./trimmer.ts";
 
 const TRIM_MS = 1_000;
 /** After minutes had to be counted anew, which reads them whole. */
@@ -109,11 +109,12 @@ async function keepWithin(
     (ends) => listen(store, world, ledger, revision, ends),
     async (ends) => {
       await count(store, world, ledger, revision, ends);
+      const trimmer = new Trimmer(store, world, ledger);
       while (!ends.aborted) {
         ledger.passed(minuteOf(world.clock.now()));
         let recounted = false;
         for (const queue of limits.keys()) {
-          recounted = (await trim(store, world, ledger, queue, ends)) || recounted;
+          recounted = (await trimmer.trim(queue, ends)) || recounted;
         }
         await pause(world, recounted ? RECOUNT_MS : TRIM_MS, ends);
       }
@@ -148,4 +149,29 @@ async function count(
     if (signal.aborted) return;
     for (const entry of entries) if (entry.modRevision <= revision) ledger.added(entry);
   }
+}
+
+/** Runs all of them until `signal` aborts; when one throws, the others end and the error goes on. */
+async function together(
+  signal: AbortSignal,
+  bodies: readonly ((ends: AbortSignal) => Promise<void>)[],
+): Promise<void> {
+  const failed = new AbortController();
+  const ends = AbortSignal.any([signal, failed.signal]);
+  const running = bodies.map(async (body) => {
+    try {
+      await body(ends);
+    } catch (error) {
+      failed.abort();
+      throw error;
+    }
+  });
+  const settled = await Promise.allSettled(running);
+  const rejected = settled.find(({ status }) => status === "rejected");
+  if (rejected?.status === "rejected" && !signal.aborted) throw rejected.reason;
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
 }

@@ -11,7 +11,7 @@
  * If the process dies, another promoter goes on; if none runs, entries wait.
  */
 import type { LoopWorld } from "../base/loop.ts";
-import { commitBulk } from "../broker/bulk.ts";
+import { type BulkOutcome, commitBulk } from "../broker/bulk.ts";
 import { endOverdue, overdueState } from "../broker/overdue.ts";
 import { dropDuePart, failDuePart, promotePart } from "../broker/promote.ts";
 import type { Part } from "../store/part.ts";
@@ -39,7 +39,8 @@ export function runPromoter(store: Store, world: LoopWorld, signal: AbortSignal)
   return lookAfter(store, world, index, signal);
 }
 
-async function promote(store: Store, entries: readonly Entry[], now: number): Promise<void> {
+/** Whether all of them are dealt with. */
+async function promote(store: Store, entries: readonly Entry[], now: number): Promise<boolean> {
   const ours = entries.filter(({ key }) => isId(idOfDueKey(key)));
   const copied = ours.flatMap((due) => {
     const spec = copyIn(due, now);
@@ -54,15 +55,12 @@ async function promote(store: Store, entries: readonly Entry[], now: number): Pr
   const promoted = new Set(
     copied.filter((_, index) => isApplied(outcomes[index])).map(({ due }) => due),
   );
-  await promoteRead(
-    store,
-    ours.filter((due) => !promoted.has(due)),
-    now,
-  );
+  const left = ours.filter((due) => !promoted.has(due));
+  return promoteRead(store, left, now);
 }
 
-function isApplied(outcome: { kind: string; result?: { applied: boolean } } | undefined): boolean {
-  return outcome?.kind === "done" && outcome.result?.applied === true;
+function isApplied(outcome: BulkOutcome | undefined): boolean {
+  return outcome?.kind === "done" && outcome.result.applied;
 }
 
 /** The spec that the entry holds, when the task can be promoted by it. */
@@ -72,29 +70,28 @@ function copyIn(due: Entry, now: number): SpecRecord | undefined {
   return spec.expiresAt !== undefined && spec.expiresAt <= now ? undefined : spec;
 }
 
-async function promoteRead(store: Store, dues: readonly Entry[], now: number): Promise<void> {
+async function promoteRead(store: Store, dues: readonly Entry[], now: number): Promise<boolean> {
+  let done = true;
   for (let index = 0; index < dues.length; index += READS_AT_ONCE) {
     const some = dues.slice(index, index + READS_AT_ONCE);
-    const parts = await Promise.all(some.map((due) => partOf(store, due, now)));
+    const found = await Promise.all(some.map((due) => partOf(store, due, now)));
+    const parts = found.filter((part) => typeof part !== "boolean");
     // In as many commits as it takes: what a task failed of before may be large.
-    const { error } = await commitBulk(
-      store,
-      parts.filter((part) => part !== undefined),
-    );
+    const { outcomes, error } = await commitBulk(store, parts);
     if (error !== undefined) throw error;
+    done &&= outcomes.every(isApplied) && !found.includes(false);
   }
+  return done;
 }
 
-/** `undefined` when the task was ended instead. */
-async function partOf(store: Store, due: Entry, now: number): Promise<Part | undefined> {
+/** What is to be committed; or, when the task had to end instead, whether it did. */
+async function partOf(store: Store, due: Entry, now: number): Promise<Part | boolean> {
   const id = idOfDueKey(due.key) as string;
   const task = await readTask(store, id);
   if (!task) return partWithoutSpec(store, due, id, now);
   if (!waitsFor(due, currentState(task.spec, task.state))) return dropDuePart(due);
   const overdue = overdueState(task, now);
-  if (!overdue) return promotePart(due, task, now);
-  await endOverdue(store, task, overdue, now);
-  return undefined;
+  return overdue ? endOverdue(store, task, overdue, now) : promotePart(due, task, now);
 }
 
 async function partWithoutSpec(store: Store, due: Entry, id: string, now: number): Promise<Part> {

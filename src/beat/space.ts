@@ -8,6 +8,11 @@
  * it is what makes the file grow, and it falls when tasks are swept and history is compacted. So
  * admission recovers by itself, where the file's size would need an operator.
  *
+ * There is one exception. etcd refuses a write, and raises the alarm, when file and write together
+ * exceed the quota, however much is free in the file. So when less than {@link FILE_RESERVE_BYTES}
+ * is left beside the file, which is a few of the largest commits, new tasks are refused until the
+ * members were defragmented: the alternative is the alarm, which stops running tasks as well.
+ *
  * *Accepting*, no key: at {@link CLOSE_SHARE} `beat/admission` is created; every enqueue is guarded
  * by its absence, in all processes from that revision on. *Refusing*, the key exists: below
  * {@link OPEN_SHARE} it is deleted. The key is the only state, so a new leader goes on where the
@@ -19,6 +24,7 @@
  */
 import { publish } from "../base/events.ts";
 import { type LoopWorld, pause } from "../base/loop.ts";
+import { COMMIT_BYTES_MAX } from "../store/limits.ts";
 import { del, keyAbsent, keyUnchanged, put } from "../store/part.ts";
 import type { Store } from "../store/store.ts";
 import { type StoreUsage, usedShare } from "../store/upkeep.ts";
@@ -27,6 +33,9 @@ import { encodeRecord } from "../task/records.ts";
 
 const CLOSE_SHARE = 0.8;
 const OPEN_SHARE = 0.7;
+/** At most this, and no more than a small quota can spare. */
+const FILE_RESERVE_BYTES = 3 * COMMIT_BYTES_MAX;
+const FILE_RESERVE_SHARE = 0.1;
 const POLL_MS = 5_000;
 /** A store that is half full may be filled by 30 % of a small quota within seconds. */
 const POLL_CLOSELY_MS = 1_000;
@@ -35,6 +44,7 @@ const CLOSELY_SHARE = 0.5;
 /** `beat/admission`: why no new task is accepted. */
 export interface AdmissionRecord {
   readonly usedBytes: number;
+  readonly fileBytes: number;
   readonly quotaBytes: number;
   /** Since when, by the leader's clock. */
   readonly at: number;
@@ -64,14 +74,12 @@ async function adjust(
   who: { readonly at: number; readonly leader: string },
 ): Promise<void> {
   const closed = await store.get(ADMISSION_KEY);
-  const share = usage ? usedShare(usage) : 0;
-  if (closed && share < OPEN_SHARE) {
+  if (closed && (!usage || hasRoom(usage, OPEN_SHARE))) {
     const guards = [keyUnchanged(ADMISSION_KEY, closed.modRevision)];
     const [result] = await store.commit([{ guards, writes: [del(ADMISSION_KEY)] }]);
     if (result?.applied) announce(true, usage);
-  } else if (!closed && usage && share >= CLOSE_SHARE) {
-    const { usedBytes, quotaBytes } = usage;
-    const value = encodeRecord({ usedBytes, quotaBytes, ...who } satisfies AdmissionRecord);
+  } else if (!closed && usage && !hasRoom(usage, CLOSE_SHARE)) {
+    const value = encodeRecord({ ...usage, ...who } satisfies AdmissionRecord);
     const [result] = await store.commit([
       {
         guards: [keyAbsent(ADMISSION_KEY)],
@@ -81,6 +89,13 @@ async function adjust(
     ]);
     if (result?.applied) announce(false, usage);
   }
+}
+
+/** Whether less than `shareMax` is used, and the file is not at the quota. */
+export function hasRoom(usage: StoreUsage, shareMax: number): boolean {
+  const { fileBytes, quotaBytes } = usage;
+  const reserve = Math.min(FILE_RESERVE_BYTES, FILE_RESERVE_SHARE * quotaBytes);
+  return usedShare(usage) < shareMax && fileBytes < quotaBytes - reserve;
 }
 
 function announce(accepting: boolean, usage: StoreUsage | undefined): void {

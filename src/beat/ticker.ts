@@ -121,8 +121,9 @@ class Ticker {
     const known = this.#schedules.get(name);
     // What this ticker wrote itself arrives here later.
     if (!isScheduleName(name) || (known && known.stored.revision >= entry.modRevision)) return;
-    if (readOr(entry, decodeSchedule)) this.#remember(storedOf(name, entry));
-    else this.#schedules.delete(name);
+    if (readOr(entry, decodeSchedule)) {
+      this.#schedules.set(name, { stored: storedOf(name, entry), lookAt: 0, notBefore: 0 });
+    } else this.#schedules.delete(name);
   }
 
   #forget(name: string, revision: Revision): void {
@@ -130,7 +131,10 @@ class Ticker {
     if (known && known.stored.revision < revision) this.#schedules.delete(name);
   }
 
-  #remember(stored: StoredSchedule, when: Partial<Followed> = {}): Followed {
+  /** Goes on from `stored`, unless the watch was faster. */
+  #remember(stored: StoredSchedule, when: Partial<Followed> = {}): Followed | undefined {
+    const known = this.#schedules.get(stored.name);
+    if (!known || known.stored.revision > stored.revision) return known;
     const followed = { lookAt: 0, notBefore: 0, ...when, stored };
     this.#schedules.set(stored.name, followed);
     return followed;
@@ -181,10 +185,9 @@ class Ticker {
     const runs = await readRuns(this.#store, record.runs);
     const step = nextStep(name, record, runs, clock.now());
     if (!step) {
-      if (record.definition.overlap === "cancelOther" && hasBuffered(record)) {
-        await this.#cancel(name, runsInTheWay(record, runs));
-      }
-      return this.#remember(stored, { lookAt: clock.monotonic() + LOOK_MS });
+      const cancels = record.definition.overlap === "cancelOther" && hasBuffered(record);
+      const gone = cancels && (await this.#cancel(name, runsInTheWay(record, runs)));
+      return this.#remember(stored, { lookAt: clock.monotonic() + (gone ? 0 : LOOK_MS) });
     }
     const part =
       step.kind === "run"
@@ -204,19 +207,14 @@ class Ticker {
   ): Promise<Followed | undefined> {
     const { name } = stored;
     const schedule = reads[step.kind === "run" ? 1 : 0];
-    if (!schedule) {
-      this.#schedules.delete(name);
-      return undefined;
-    }
-    if (schedule.modRevision !== stored.revision) {
-      if (readOr(schedule, decodeSchedule)) return this.#remember(storedOf(name, schedule));
+    if (schedule?.modRevision !== stored.revision) {
+      const changed = schedule && readOr(schedule, decodeSchedule);
+      if (changed) return this.#remember(storedOf(name, schedule));
       this.#schedules.delete(name);
       return undefined;
     }
     if (step.kind === "run" && reads[0]) {
-      const { applied, revision } = await this.#commit(
-        advancePart(stored, step.next, step.run.id),
-      );
+      const { applied, revision } = await this.#commit(advancePart(stored, step.next, step.run.id));
       if (applied) return this.#remember({ name, record: step.next, revision });
     }
     return this.#remember(stored, { notBefore: this.#world.clock.monotonic() + REFUSED_MS });
@@ -227,17 +225,19 @@ class Ticker {
     return result as PartResult;
   }
 
-  async #cancel(name: string, runs: readonly RunNow[]): Promise<void> {
+  /** Whether all of them have ended: those that run have to obey first. */
+  async #cancel(name: string, runs: readonly RunNow[]): Promise<boolean> {
+    let gone = true;
     for (const { id } of runs) {
       try {
-        await cancelTask(this.#store, this.#world, id, {
-          reason: `The next run of the schedule ${name} is due.`,
-          by: "beat",
-        });
+        const reason = `The next run of the schedule ${name} is due.`;
+        const { outcome } = await cancelTask(this.#store, this.#world, id, { reason, by: "beat" });
+        gone &&= outcome === "cancelled" || outcome === "ended";
       } catch (error) {
         if (!(error instanceof TaskNotFoundError)) throw error;
       }
     }
+    return gone;
   }
 
   #tell(schedule: string, step: Step): void {

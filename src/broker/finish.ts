@@ -14,6 +14,7 @@ import { decodeCancel } from "../task/decode.ts";
 import { briefFailure, type TaskFailure } from "../task/failure.ts";
 import {
   attemptKey,
+  deadlineKey,
   dueKey,
   expireKey,
   failedKey,
@@ -132,7 +133,7 @@ export function finishPart(attempt: Attempt, outcome: Outcome, facts: FinishFact
     case "snoozed":
       return snoozed(attempt, outcome.delayMs, facts);
     case "released":
-      return putBack(attempt, waiting(attempt, attempt.state.attempt - 1, facts.at), facts);
+      return released(attempt, facts);
   }
 }
 
@@ -258,6 +259,17 @@ function retryLater(
   const history = attemptWrite(attempt.id, attempt.state, at, outcome, error);
   return putOff(attempt, state, at + delayMs, [history, ...facts.also]);
 }
+
+function released(attempt: Attempt, facts: FinishFacts): FinishPart {
+  const { id, ready, state } = attempt;
+  const waits = waiting(attempt, state.attempt - 1, facts.at);
+  const expiresAt = ready.spec?.expiresAt ?? ready.expiresAt;
+  // As if it had not been started: Beat may have passed its deadline over while it ran.
+  const again = expiresAt === undefined ? [] : [put(deadlineKey(expiresAt, id), NOTHING)];
+  return putBack(attempt, waits, { ...facts, also: [...again, ...facts.also] });
+}
+
+const NOTHING = new Uint8Array();
 
 function snoozed(attempt: Attempt, delayMs: number, { at, also }: FinishFacts): FinishPart {
   const state: StateRecord = {

@@ -33,7 +33,10 @@ export function nextCronTick(
 ): number | undefined {
   for (let from = after + 1; from <= INSTANT_MS_MAX; ) {
     const stretch = zone.stretchAt(from);
-    const ticks = [plainTick(pattern, stretch, dst, from), shiftedTick(pattern, stretch, dst, from)];
+    const ticks = [
+      plainTick(pattern, stretch, dst, from),
+      shiftedTick(pattern, stretch, dst, from),
+    ];
     const tick = Math.min(...ticks.map((each) => each ?? Number.POSITIVE_INFINITY));
     if (tick < stretch.end) return tick <= INSTANT_MS_MAX ? tick : undefined;
     from = stretch.end;

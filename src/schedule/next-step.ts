@@ -3,8 +3,8 @@
  * its last runs and the time, to one step. The ticker takes steps until none is left.
  */
 import { lastTickUpTo, nextTick, ticksFrom } from "./rhythm.ts";
-import { runRecord, type RunNow } from "./runs.ts";
 import { tickId, withRun } from "./run-part.ts";
+import { type RunNow, runRecord } from "./runs.ts";
 import { BUFFERED_MAX, type RunRecord, type ScheduleRecord } from "./schedule-record.ts";
 
 /** A run that is no later than this was not missed; long enough for another Beat to take over. */
@@ -104,7 +104,12 @@ function buffer(
 }
 
 function skip(record: ScheduleRecord, tick: number, why: SkipReason): Step {
-  return { kind: "advance", next: { ...record, skipped: record.skipped + 1 }, skipped: [tick], why };
+  return {
+    kind: "advance",
+    next: { ...record, skipped: record.skipped + 1 },
+    skipped: [tick],
+    why,
+  };
 }
 
 function runOf(name: string, record: ScheduleRecord, tick: number): Step {

@@ -14,7 +14,7 @@ import { nextTick, type RhythmRecord } from "./rhythm.ts";
 import { InvalidScheduleError } from "./schedule-errors.ts";
 import type { ScheduleOptions, ScheduleSettings } from "./schedule-options.ts";
 import { type DefinitionRecord, OVERLAPS } from "./schedule-record.ts";
-import { isZone } from "./zone.ts";
+import { zoneNamed } from "./zone.ts";
 
 /** Largest input of a schedule as JSON: its record is written anew at every run. */
 export const SCHEDULE_INPUT_BYTES_MAX = 16_384;
@@ -144,13 +144,7 @@ export function resolveRhythm(given: ScheduleSettings): RhythmRecord {
 
 function resolveCron(cron: string, { timeZone = "UTC", dst = {} }: ScheduleSettings) {
   parseCron(cron);
-  if (!isZone(timeZone)) {
-    throw new InvalidScheduleError(
-      "timeZone",
-      `timeZone must be a name of the IANA time-zone database, such as "Europe/Berlin" or "UTC"; ` +
-        `got ${shown(timeZone)}.`,
-    );
-  }
+  zoneNamed(timeZone);
   requireKnownKeys("dst", dst, ["missing", "repeated"]);
   const missing = requireOneOf("dst.missing", dst.missing ?? "shift", ["shift", "skip"]);
   const repeated = requireOneOf("dst.repeated", dst.repeated ?? "first", ["first", "both"]);

@@ -51,7 +51,11 @@ export function ticksFrom(
   end: number,
   count: number,
 ): number[] {
-  return nextTicks({ ...rhythm, endAt: Math.min(rhythm.endAt ?? end - 1, end - 1) }, from - 1, count);
+  return nextTicks(
+    { ...rhythm, endAt: Math.min(rhythm.endAt ?? end - 1, end - 1) },
+    from - 1,
+    count,
+  );
 }
 
 /**

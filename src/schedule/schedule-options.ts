@@ -65,7 +65,7 @@ export interface ScheduleSettings extends ScheduledTaskOptions {
 /** The task that a schedule runs: one by its name with any input, or a task with its own input. */
 export type ScheduledCall<In> =
   | { readonly task: string; readonly input?: unknown }
-  | ({ readonly task: BaseTask<In, unknown, unknown> } & (void extends In
+  | ({ readonly task: BaseTask<In, unknown, unknown> } & (undefined extends In
       ? { readonly input?: In }
       : { readonly input: In }));
 

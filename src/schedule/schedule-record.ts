@@ -96,7 +96,8 @@ export interface ScheduleRecord {
 /** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a schedule. */
 export function decodeSchedule(bytes: Uint8Array): ScheduleRecord {
   const record = decodeJson(bytes);
-  if (!isObject(record) || record.v !== RECORD_VERSION) throw malformed("it is no object with v: 1");
+  if (!isObject(record) || record.v !== RECORD_VERSION)
+    throw malformed("it is no object with v: 1");
   requireDefinition(record.definition);
   requireNumbers(record, ["createdAt", "updatedAt", "fired", "skipped"], ["lastTick", "nextTick"]);
   if (typeof record.nonce !== "string") throw malformed("it has no nonce");

@@ -6,6 +6,8 @@
  * tells offsets only, so the changes between them are found by looking at every day and halving
  * the days that differ. What was found is kept, in blocks of 32 days.
  */
+import { shown } from "../base/options.ts";
+import { InvalidScheduleError } from "./schedule-errors.ts";
 
 /** A stretch of time during which a zone's offset from UTC is constant. Milliseconds throughout. */
 export interface Stretch {
@@ -36,18 +38,7 @@ const ZONES_MAX = 1_000;
 
 const zones = new Map<string, Zone>();
 
-/** Whether Node's time-zone database has a zone of this name. */
-export function isZone(name: unknown): name is string {
-  if (typeof name !== "string" || !/^[A-Za-z]/.test(name)) return false;
-  try {
-    zoneNamed(name);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** @throws RangeError when there is no such zone. */
+/** @throws InvalidScheduleError (`INVALID_SCHEDULE`) when there is no such zone. */
 export function zoneNamed(name: string): Zone {
   const known = zones.get(name);
   if (known) return known;
@@ -57,19 +48,35 @@ export function zoneNamed(name: string): Zone {
   return zone;
 }
 
+function formatOf(timeZone: string): Intl.DateTimeFormat {
+  try {
+    // Newer versions of Node also take offsets such as "+01:00"; a schedule must mean the same on all.
+    if (!/^[A-Za-z]/.test(timeZone)) throw new RangeError("An offset is no zone.");
+    return new Intl.DateTimeFormat("en-US", {
+      timeZone,
+      calendar: "gregory",
+      numberingSystem: "latn",
+      hourCycle: "h23",
+      year: "numeric",
+      month: "numeric",
+      day: "numeric",
+      hour: "numeric",
+      minute: "numeric",
+      second: "numeric",
+    });
+  } catch (error) {
+    throw new InvalidScheduleError(
+      "timeZone",
+      `timeZone must be a name of the IANA time-zone database, such as "Europe/Berlin" or "UTC"; ` +
+        `got ${shown(timeZone)}.`,
+      undefined,
+      error,
+    );
+  }
+}
+
 function offsetsOf(timeZone: string): (instant: number) => number {
-  const format = new Intl.DateTimeFormat("en-US", {
-    timeZone,
-    calendar: "gregory",
-    numberingSystem: "latn",
-    hourCycle: "h23",
-    year: "numeric",
-    month: "numeric",
-    day: "numeric",
-    hour: "numeric",
-    minute: "numeric",
-    second: "numeric",
-  });
+  const format = formatOf(timeZone);
   return (instant) => {
     const second = Math.floor(instant / 1_000) * 1_000;
     const [month = 0, day = 0, year = 0, hour = 0, minute = 0, rest = 0] = (

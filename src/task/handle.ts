@@ -1,5 +1,6 @@
 import type { Duration } from "../base/duration.ts";
 import type { Revision } from "../store/store.ts";
+import type { CancelOptions, CancelReceipt, RedriveOptions, Reschedule } from "./control.ts";
 import type { TaskFailure } from "./failure.ts";
 import type { TaskView } from "./view.ts";
 
@@ -39,4 +40,39 @@ export interface TaskHandle<Out = unknown> {
   state(): Promise<TaskView>;
   /** The task now and after each change, until it ends or `signal` aborts. */
   watch(options?: { readonly signal?: AbortSignal }): AsyncIterable<TaskView>;
+
+  /**
+   * Cancels it: at once when it waits; when it runs, its handler is told through `ctx.signal` and
+   * is given up after the grace. The wish is durable and the store decides between it and the end
+   * of the handler. The receipt says which it was, also when somebody asked before or it had ended.
+   *
+   * @throws TaskNotFoundError (`TASK_NOT_FOUND`) when it was removed.
+   */
+  cancel(options?: CancelOptions): Promise<CancelReceipt>;
+  /**
+   * Changes when it becomes ready: a scheduled task moves, a pending one waits for the time. Its
+   * `expiresAt` and total timeout stay as they are, and a time after them is refused. Returns the
+   * revision of the change, as the next two do.
+   *
+   * @throws TaskRunningError (`TASK_RUNNING`) or TaskEndedError (`TASK_ENDED`) when it does not
+   *   wait (any more); nothing was changed.
+   */
+  reschedule(when: Reschedule): Promise<Revision>;
+  /** Changes the priority of a waiting task, 0 to 9. @throws like {@link TaskHandle.reschedule}. */
+  setPriority(priority: number): Promise<Revision>;
+  /**
+   * Gives a waiting task another input, checked by the task's schema where this app knows it.
+   *
+   * @throws InvalidInputError, NotJsonError or PayloadTooLargeError before anything is written, and
+   *   like {@link TaskHandle.reschedule}.
+   */
+  edit(input: unknown): Promise<Revision>;
+  /**
+   * Runs a task that has ended once more, however it ended, as a new generation of the same id with
+   * its attempts and time limits anew. Resolves to a handle of that generation; this one follows
+   * it, too.
+   *
+   * @throws TaskNotEndedError (`TASK_NOT_ENDED`) when it waits or runs; nothing was changed.
+   */
+  retry(options?: RedriveOptions): Promise<TaskHandle<Out>>;
 }

@@ -345,6 +345,11 @@ export function heartbeatKey(prefix: string): string {
   return `${prefix}~`;
 }
 
+/** Whether a key is one of the leading Beat's {@link heartbeatKey}s. */
+export function isHeartbeatKey(key: string): boolean {
+  return key.endsWith("/~");
+}
+
 /** `probe/{nonce}`: what a diagnosis writes to see that it can; on a lease. */
 export function probeKey(nonce: string): string {
   return `probe/${nonce}`;

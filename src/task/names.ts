@@ -61,8 +61,8 @@ export function isTaskName(name: unknown): name is string {
 }
 
 /** @throws InvalidOptionsError (`INVALID_OPTIONS`) unless `name` may name a kind of task. */
-export function requireTaskName(name: unknown): string {
-  return requireName("task name", name, TASK_NAME_LENGTH_MAX);
+export function requireTaskName(name: unknown, what = "task name"): string {
+  return requireName(what, name, TASK_NAME_LENGTH_MAX);
 }
 
 /**

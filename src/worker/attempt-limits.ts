@@ -21,7 +21,7 @@ export function armLimits(run: AttemptRun, world: LoopWorld, judged: () => Judge
   if (hardMs !== undefined) {
     run.after(world, hardMs, () => {
       run.abort("timeout");
-      run.end(timeoutVerdict(judged(), hardMs));
+      run.end(timeoutVerdict(judged(), `The attempt had not ended after ${hardMs} ms.`));
     });
   }
   if (spec?.deadlineAt !== undefined) armDeadline(run, world, judged, spec.deadlineAt);

@@ -24,6 +24,8 @@ import type { Registry } from "../task/registry.ts";
 import { Executor } from "./executor.ts";
 import { Hands } from "./hands.ts";
 import { Inbox } from "./inbox.ts";
+import { QueueSettings } from "./queue-settings.ts";
+import type { QueueUsage } from "./queue-usage.ts";
 import { Rescuer } from "./rescuer.ts";
 import { Roster } from "./roster.ts";
 import { ShardFollower } from "./shard-follower.ts";
@@ -44,6 +46,7 @@ export interface WorkerWorld {
   readonly options: ResolvedWorkerOptions;
   readonly resultBytesMax: number;
   readonly slots: Slots;
+  readonly usage: QueueUsage;
   /** Aborts when outcomes need not be tried any longer, because the worker stopped for good. */
   readonly giveUp: AbortSignal;
 }
@@ -61,6 +64,7 @@ export class Incarnation {
   readonly #session: Session;
   readonly #taker: Taker;
   readonly #executor: Executor;
+  readonly #settings: QueueSettings;
   readonly #inbox: Inbox;
   readonly #roster: Roster;
   readonly #rescuer: Rescuer;
@@ -71,7 +75,7 @@ export class Incarnation {
   readonly #giveUp = new AbortController();
 
   constructor(world: WorkerWorld, worker: string, session: Session) {
-    const { store, slots, registry, resultBytesMax } = world;
+    const { store, slots, usage, registry, options, resultBytesMax } = world;
     this.worker = worker;
     this.#with = world;
     this.#session = session;
@@ -79,6 +83,7 @@ export class Incarnation {
     const giveUp = AbortSignal.any([world.giveUp, this.#giveUp.signal]);
     // Every outcome that waits for the store listens; Node would warn of a leak at the eleventh.
     setMaxListeners(0, giveUp);
+    this.#settings = new QueueSettings(options.queues, () => this.#assign());
     this.#inbox = new Inbox(store, world.world, worker, {
       cancelWanted: (id, wish) => this.#executor.cancel(id, wish),
       runs: (id) => this.#executor.runs(id),
@@ -90,7 +95,7 @@ export class Incarnation {
       hands,
       worker,
       resultBytesMax,
-      settings: { of: () => ({ record: {}, revision: 0 }) },
+      settings: this.#settings,
       zombiesMax: slots.capacity,
       giveUp,
       wishOf: (id) => this.#inbox.wishOf(id),
@@ -106,6 +111,8 @@ export class Incarnation {
       worker,
       session,
       slots,
+      usage,
+      settings: this.#settings,
       hands,
       followers: () => [...this.#followed.values()].map(({ follower }) => follower),
       others: () => this.#others(),
@@ -131,6 +138,7 @@ export class Incarnation {
     const takingEnds = AbortSignal.any([this.#stopTaking.signal, ends]);
     const loops = [
       runLoop("roster", world, ends, (signal) => this.#roster.follow(store, signal, world.clock)),
+      runLoop("queues", world, ends, (signal) => this.#settings.follow(store, signal, world.clock)),
       runLoop("inbox", world, ends, (signal) => this.#inbox.follow(signal)),
       runLoop("rescuer", world, ends, (signal) => this.#rescuer.run(signal)),
     ];
@@ -169,12 +177,17 @@ export class Incarnation {
     return released;
   }
 
-  /** Follows the shards that this worker prefers now, and no others. */
+  /**
+   * Follows the shards that this worker prefers now, and no others; of a queue with strict order,
+   * all.
+   */
   #assign(): void {
+    if (!this.#roster.known || !this.#settings.known) return;
     for (const shard of this.#shards()) {
       const name = nameOf(shard);
       const followed = this.#followed.get(name);
-      const preferred = this.#roster.prefersShard(shard.queue, shard.shard);
+      const strict = this.#settings.of(shard.queue).record.order === "strict";
+      const preferred = strict || this.#roster.prefersShard(shard.queue, shard.shard);
       if (preferred && !followed) this.#followed.set(name, this.#follow(shard));
       else if (!preferred && followed) {
         followed.stop.abort();

@@ -7,6 +7,7 @@
  * that a lost watch event does not stop a queue. While the store is away the view stays as it is.
  * Before the first listing nothing is known and nothing is taken.
  */
+import type { Clock } from "../base/clock.ts";
 import { publish } from "../base/events.ts";
 import { type FollowerSink, follow } from "../coordination/follower.ts";
 import type { Entry, Revision, Store, WatchBatch } from "../store/store.ts";
@@ -51,8 +52,8 @@ export class QueueSettings implements FollowerSink, QueueSettingsView {
   }
 
   /** Keeps the view up to date until `signal` aborts. */
-  follow(store: Store, signal: AbortSignal): Promise<void> {
-    return follow(store, QUEUES_RANGE, this, signal);
+  follow(store: Store, signal: AbortSignal, clock: Clock): Promise<void> {
+    return follow(store, QUEUES_RANGE, this, signal, clock);
   }
 
   /** Notes what a read of one queue's settings found as of `revision`. */

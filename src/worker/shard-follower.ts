@@ -42,6 +42,7 @@ export interface ShardWorld {
 
 /** See the essay above. */
 export class ShardFollower {
+  readonly queue: string;
   readonly window: ReadyWindow;
   readonly #with: ShardWorld;
   readonly #scan: ReadyScan;
@@ -55,6 +56,7 @@ export class ShardFollower {
   constructor(world: ShardWorld, queue: string, shard: number) {
     const range = prefixRange(shardPrefix(queue, shard));
     this.#with = world;
+    this.queue = queue;
     this.window = new ReadyWindow(range, world.capacity);
     this.#scan = new ReadyScan(world.store, range);
   }

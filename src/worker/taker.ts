@@ -13,6 +13,12 @@
  * from {@link STEAL_MS_MIN} to {@link STEAL_MS_MAX} while they find nothing, so idle workers are
  * quiet.
  *
+ * A queue that is paused, or of which this worker runs as much as it may, is passed over as if it
+ * were not there. Of a queue with strict order this worker follows all shards, so there is nothing
+ * to steal, and it has one take under way at a time, because takes can overtake each other. A take
+ * that is refused because the settings of its queue had changed is put back into its window, and
+ * the settings are noted.
+ *
  * A take is guarded by the worker's session, so after the session is lost nothing more is taken. A
  * take whose answer was lost is sent again until the answer is known, or until the session is lost:
  * then whatever was taken after all is found under `hand/` by a rescuer, as it is when the process
@@ -26,13 +32,15 @@ import { Wakeup } from "../base/wakeup.ts";
 import { commitUntilKnown } from "../broker/hold.ts";
 import { readReady } from "../broker/read-ready.ts";
 import type { ReadyWindow } from "../broker/ready-window.ts";
-import { isTooLate, type ReadyEntry, takeBatch } from "../broker/take.ts";
+import { type HeldBack, isTooLate, type ReadyEntry, takeBatch } from "../broker/take.ts";
 import type { Session } from "../coordination/session.ts";
 import { afterKey, prefixRange } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
 import { shardPrefix } from "../task/keyspace.ts";
 import type { Hands } from "./hands.ts";
+import type { QueueSettings } from "./queue-settings.ts";
+import { QueueUsage } from "./queue-usage.ts";
 import type { ShardFollower } from "./shard-follower.ts";
 import type { Slots } from "./slots.ts";
 
@@ -57,6 +65,8 @@ export interface TakerWorld {
   readonly worker: string;
   readonly session: Session;
   readonly slots: Slots;
+  readonly usage: QueueUsage;
+  readonly settings: QueueSettings;
   readonly hands: Hands;
   /** The followers of the shards that this worker prefers now. */
   followers(): Iterable<ShardFollower>;
@@ -72,6 +82,8 @@ export class Taker {
   readonly #with: TakerWorld;
   readonly #wakeup = new Wakeup();
   readonly #takes = new Set<Promise<void>>();
+  /** The queues of the takes under way, as often as takes name them. */
+  readonly #taking = new QueueUsage();
   /** Where the next steal from a shard begins, when the last one found only what others can run. */
   readonly #stealFrom = new Map<string, string>();
   #stealMs = STEAL_MS_MIN;
@@ -91,8 +103,8 @@ export class Taker {
   async run(signal: AbortSignal): Promise<void> {
     try {
       while (!signal.aborted) {
-        if (this.#takes.size < TAKES_IN_FLIGHT && this.#with.slots.free > 0)
-          await this.#fill(signal);
+        const room = this.#takes.size < TAKES_IN_FLIGHT && this.#with.slots.free > 0;
+        if (room && this.#with.settings.known) await this.#fill(signal);
         await this.#wakeup.wait(signal);
       }
     } finally {
@@ -115,9 +127,22 @@ export class Taker {
     if (this.#with.slots.free > 0 && this.#takes.size === 0) await this.#steal(signal);
   }
 
+  /** How many more tasks of the queue may be taken now. */
+  #room(queue: string): number {
+    const { record } = this.#with.settings.of(queue);
+    if (record.paused) return 0;
+    if (record.order === "strict" && this.#taking.used(queue) > 0) return 0;
+    return (record.concurrency ?? Number.POSITIVE_INFINITY) - this.#with.usage.used(queue);
+  }
+
   /** The first entries of all windows in taking order, taken out of them. */
   #pick(count: number): Picked[] {
-    const windows = [...this.#with.followers()].map((follower) => follower.window);
+    const rooms = new Map<string, number>();
+    const room = (queue: string) => rooms.get(queue) ?? this.#room(queue);
+    const followers = [...this.#with.followers()];
+    const open = () =>
+      followers.filter(({ queue }) => room(queue) > 0).map((follower) => follower.window);
+    let windows = open();
     const picked = new Map<string, Picked>();
     const now = this.#with.world.clock.now();
     while (picked.size < count) {
@@ -132,15 +157,27 @@ export class Taker {
         break;
       }
       picked.set(entry.record.id, { entry, putBack });
+      const { queue } = entry.position;
+      rooms.set(queue, room(queue) - 1);
+      if (room(queue) <= 0) windows = open();
     }
     return [...picked.values()];
   }
 
   #take(picked: readonly Picked[], signal: AbortSignal): void {
-    const { slots, world } = this.#with;
+    const { slots, usage, world } = this.#with;
+    const queues = picked.map(({ entry }) => entry.position.queue);
     slots.occupy(picked.length);
-    const take = this.#commit(picked.map(({ entry }) => entry))
+    for (const queue of queues) {
+      usage.occupy(queue);
+      this.#taking.occupy(queue);
+    }
+    const take = this.#commit(picked)
       .then((attempts) => {
+        const kept = new Set(attempts.map(({ id }) => id));
+        for (const { entry } of picked) {
+          if (!kept.has(entry.record.id)) usage.release(entry.position.queue);
+        }
         slots.release(picked.length - attempts.length);
         for (const attempt of attempts) this.#start(attempt);
       })
@@ -148,34 +185,51 @@ export class Taker {
         publish("etask:loop:failed", { loop: "taker", error });
         await pause(world, FAILED_PAUSE_MS, signal);
         for (const { putBack } of picked) putBack();
+        for (const queue of queues) usage.release(queue);
         slots.release(picked.length);
       })
       .finally(() => {
+        for (const queue of queues) this.#taking.release(queue);
         this.#takes.delete(take);
         this.ring();
       });
     this.#takes.add(take);
   }
 
-  async #commit(entries: readonly ReadyEntry[]): Promise<Attempt[]> {
-    const { store, world, worker, session, hands } = this.#with;
+  async #commit(picked: readonly Picked[]): Promise<Attempt[]> {
+    const { store, world, worker, session, hands, settings } = this.#with;
     const batch = hands.begin();
-    const taker = { worker, alive: session.alive(), settingsRevision: () => 0 };
-    const { parts, attempts } = takeBatch(taker, batch, entries, world.clock.now());
-    const taken = attempts(await commitUntilKnown(store, parts, world, session.lost));
+    const settingsRevision = (queue: string) => settings.of(queue).revision;
+    const taker = { worker, alive: session.alive(), settingsRevision };
+    const entries = picked.map(({ entry }) => entry);
+    const take = takeBatch(taker, batch, entries, world.clock.now());
+    const results = await commitUntilKnown(store, take.parts, world, session.lost);
+    const taken = take.attempts(results);
     const rest = hands.taken(batch, taken.length);
     if (rest.length > 0) store.commit(rest).catch(() => {});
+    this.#putBack(picked, take.heldBack(results));
     return taken;
   }
 
+  #putBack(picked: readonly Picked[], heldBack: readonly HeldBack[]): void {
+    for (const { entry, settings, revision } of heldBack) {
+      this.#with.settings.note(entry.position.queue, settings, revision);
+      picked.find((each) => each.entry === entry)?.putBack();
+    }
+  }
+
   #start(attempt: Attempt): void {
-    const { slots, run } = this.#with;
-    run(attempt, () => slots.handlerEnded()).finally(() => slots.recorded());
+    const { slots, usage, run } = this.#with;
+    const handlerEnded = () => {
+      usage.release(attempt.position.queue);
+      slots.handlerEnded();
+    };
+    run(attempt, handlerEnded).finally(() => slots.recorded());
   }
 
   async #steal(signal: AbortSignal): Promise<void> {
     const { world, slots } = this.#with;
-    const others = this.#with.others();
+    const others = this.#with.others().filter(({ queue }) => this.#room(queue) > 0);
     const waitMs = this.#stealAt - world.clock.monotonic();
     if (others.length === 0) return;
     if (waitMs > 0) {
@@ -186,7 +240,9 @@ export class Taker {
     let found = 0;
     for (let index = 0; index < others.length && found === 0 && !signal.aborted; index += 1) {
       const shard = others[(start + index) % others.length] as ShardName;
-      const mine = (await this.#stealable(shard)).slice(0, Math.min(slots.free, STEAL_MAX));
+      const stealable = await this.#stealable(shard);
+      const most = Math.min(slots.free, STEAL_MAX, this.#room(shard.queue));
+      const mine = stealable.slice(0, Math.max(0, most));
       found = mine.length;
       if (found > 0) this.#take(mine, signal);
     }

@@ -1,5 +1,7 @@
 /** What becomes of a task after an attempt at it did not succeed. */
 import { durationMs } from "../base/duration.ts";
+import { InvalidOptionsError } from "../base/errors.ts";
+import { shown } from "../base/options.ts";
 import type { Outcome } from "../broker/finish.ts";
 import { totalTimeout } from "../broker/overdue.ts";
 import type { Attempt } from "../task/attempt.ts";
@@ -30,8 +32,19 @@ export interface Judged {
 
 /** A handler threw; `timedOut` when that was after it had been told that its time was over. */
 export function verdictOf(judged: Judged, thrown: unknown, timedOut: boolean): Outcome {
-  const error = timedOut ? timeoutFailure("took too long", thrown) : failureOf(thrown);
-  if (!timedOut && isFinalFailure(thrown)) return failed(error, "invalid");
+  if (timedOut) return timeoutVerdict(judged, "The attempt took too long.", thrown);
+  const error = failureOf(thrown);
+  return isFinalFailure(thrown) ? failed(error, "invalid") : judge(judged, thrown, error, false);
+}
+
+/** An attempt has taken too long; `cause` is what its handler made of that, if it has ended. */
+export function timeoutVerdict(judged: Judged, message: string, cause?: unknown): Outcome {
+  const thrown = new TimeoutError(message, cause === undefined ? {} : { cause });
+  const { stack: _ours, ...error } = failureOf(thrown);
+  return judge(judged, thrown, error, true);
+}
+
+function judge(judged: Judged, thrown: unknown, error: TaskFailure, timedOut: boolean): Outcome {
   const policy = policyOf(judged.task);
   const record = recordOf(judged, policy);
   try {
@@ -41,15 +54,8 @@ export function verdictOf(judged: Judged, thrown: unknown, timedOut: boolean): O
     );
   } catch (broken) {
     // What the definition says is code, too, and may throw or answer nonsense.
-    return failed(failureOf(broken), "error");
+    return failed({ ...failureOf(broken), cause: error }, "error");
   }
-}
-
-/** An attempt has taken longer than its hard limit. */
-export function timeoutVerdict(judged: Judged, limitMs: number): Outcome {
-  const record = recordOf(judged, policyOf(judged.task));
-  const error = timeoutFailure(`had not ended after ${limitMs} ms`);
-  return again(judged, error, true, (failures) => retryDelayMs(record, failures, judged.chance));
 }
 
 /** The task as a whole has taken longer than it may. */
@@ -107,9 +113,15 @@ function isFinalFor(
   thrown: unknown,
   { name, code }: TaskFailure,
 ): boolean {
-  if (policy?.retryIf && !policy.retryIf(thrown)) return true;
+  if (policy?.retryIf && !saysYes(policy.retryIf(thrown))) return true;
   if (policy?.noRetryClasses.some((each: ErrorClass) => thrown instanceof each)) return true;
   return noRetry.includes(name) || (code !== undefined && noRetry.includes(code));
+}
+
+/** A promise would always be a yes. */
+function saysYes(answer: unknown): boolean {
+  if (typeof answer === "boolean") return answer;
+  throw new InvalidOptionsError(`retry.retryIf must return true or false; got ${shown(answer)}.`);
 }
 
 function pauseMs(
@@ -122,10 +134,4 @@ function pauseMs(
   const usual = retryDelayMs(record, failures, chance);
   if (usual === undefined || !policy?.backoff || spec?.retry) return usual;
   return durationMs("retry.backoff", policy.backoff(failures, thrown), 0, PAUSE_MS_MAX);
-}
-
-function timeoutFailure(what: string, cause?: unknown): TaskFailure {
-  const error = failureOf(new TimeoutError(`The attempt ${what}.`, { cause }));
-  const { stack: _ours, ...rest } = error;
-  return rest;
 }

@@ -4,6 +4,7 @@ import { requireKnownKeys } from "../base/options.ts";
 import type { Store } from "../store/store.ts";
 import type { Registry } from "../task/registry.ts";
 import { beginIncarnation, type Incarnation, type WorkerWorld } from "./incarnation.ts";
+import { QueueUsage } from "./queue-usage.ts";
 import { Slots } from "./slots.ts";
 import { resolveWorkerOptions, type WorkerOptions } from "./worker-options.ts";
 
@@ -35,7 +36,7 @@ export class Worker implements AsyncDisposable {
   constructor(parts: WorkerParts, given?: WorkerOptions) {
     const options = resolveWorkerOptions(given);
     const slots = new Slots(options.concurrency, () => this.#current?.ring());
-    this.#with = { ...parts, options, slots, giveUp: this.#giveUp.signal };
+    this.#with = { ...parts, options, slots, usage: new QueueUsage(), giveUp: this.#giveUp.signal };
   }
 
   /** Under which this worker is registered now; a new one after each loss of its lease. */

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { TaskChange } from "../../src/backend/watch-tasks.ts";
 import { put } from "../../src/store/part.ts";
-import { taskKey } from "../../src/task/keyspace.ts";
+import { isHeartbeatKey, taskKey } from "../../src/task/keyspace.ts";
 import { defineTask } from "../../src/task/task.ts";
 import { defineHeldTask } from "./support/tasks.ts";
 import { createWorld, type World } from "./support/world.ts";
@@ -28,7 +28,7 @@ function changesIn({ storage }: World): string[] {
   return storage.log.flatMap(({ revision, events }) => [
     ...new Set(
       events
-        .filter(({ key }) => key.startsWith("task/"))
+        .filter(({ key }) => key.startsWith("task/") && !isHeartbeatKey(key))
         .map(({ key }) => `${revision} ${key.slice(5, key.lastIndexOf("#"))}`),
     ),
   ]);

@@ -83,6 +83,14 @@ class Chaos {
       () => app.broker.update(this.#someId(), { queue: QUEUES[this.#below(2)] ?? "a" }),
       () => this.#remove(app),
       () => this.#byHand(app),
+      () => app.broker.cancel(this.#someId(), { grace: this.#below(5_000) }),
+      () => app.broker.cancel(this.#someId()),
+      () => app.broker.reschedule(this.#someId(), { in: this.#below(5_000) }),
+      () => app.broker.edit(this.#someId(), this.#below(9)),
+      () => app.broker.retry(this.#someId(), { queue: QUEUES[this.#below(2)] ?? "a" }),
+      () => app.broker.retryMany({ queue: QUEUES[this.#below(2)] ?? "a", limit: 5 }),
+      () => this.#control(app),
+      () => this.#control(app),
       () => {
         store.away = !store.away;
       },
@@ -103,7 +111,8 @@ class Chaos {
       one.store.trouble = undefined;
       if (!one.worker) await this.#world.drive(this.#toggle(one));
     }
-    const { backend } = await this.#world.app();
+    const { backend, queues } = await this.#world.app();
+    for (const queue of QUEUES) await queues.resume(queue);
     for (let seconds = 0; !(await allEnded(backend)); seconds += 1) {
       if (seconds > 300) throw new Error("Not all tasks ended within 5 minutes of peace.");
       await this.#world.clock.advance(1_000);
@@ -124,7 +133,8 @@ class Chaos {
     await Promise.all(
       many.map((id) => {
         const queue = QUEUES[this.#below(2)] ?? "a";
-        return app.enqueue("chancy", 1, { id, queue, priority: this.#below(10) });
+        const delay = this.#below(4) === 0 ? { in: this.#below(5_000) } : {};
+        return app.enqueue("chancy", 1, { id, queue, priority: this.#below(10), ...delay });
       }),
     );
   }
@@ -155,6 +165,18 @@ class Chaos {
     const id = this.#someId();
     this.removed.add(id);
     await app.broker.remove(id);
+  }
+
+  async #control({ queues }: App): Promise<void> {
+    const queue = QUEUES[this.#below(2)] ?? "a";
+    const acts = [
+      () => queues.pause(queue),
+      () => queues.resume(queue),
+      () => queues.resume(queue),
+      () => queues.configure(queue, { order: this.#below(2) === 0 ? "strict" : null }),
+      () => queues.configure(queue, { concurrency: this.#below(2) === 0 ? 2 : null }),
+    ];
+    await acts[this.#below(acts.length)]?.();
   }
 
   async #byHand(app: App): Promise<void> {
@@ -207,7 +229,7 @@ test.each(Array.from({ length: 8 }, (_, index) => index + 1))(
     const states = chaos.ids.map((id) => check.tasks.get(id));
     expect(states.length).toBeGreaterThan(20);
     for (const [index, task] of states.entries()) {
-      const ended = task?.state !== undefined && task.spec;
+      const ended = task?.state !== undefined && task.spec !== undefined;
       const id = chaos.ids[index] ?? "";
       // One that was never accepted, because the store was away, is none.
       expect(ended || !task?.spec || chaos.removed.has(id), id).toBe(true);

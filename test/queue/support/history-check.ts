@@ -1,30 +1,41 @@
 import type { WatchBatch, WatchEvent } from "../../../src/store/store.ts";
+import { currentState } from "../../../src/task/current.ts";
 import { decodeHand, decodeReady, decodeSpec, decodeState } from "../../../src/task/decode.ts";
-import { handKey, idOfDueKey, idOfExpireKey, parseTaskKey } from "../../../src/task/keyspace.ts";
-import type { StateRecord } from "../../../src/task/records.ts";
+import {
+  handKey,
+  idOfDueKey,
+  idOfExpireKey,
+  parseFailedKey,
+  parseTaskKey,
+  queueOfKey,
+} from "../../../src/task/keyspace.ts";
+import { decodeQueue } from "../../../src/task/queue-record.ts";
+import type { SpecRecord, StateRecord } from "../../../src/task/records.ts";
 import { isFinal, mayFollow } from "../../../src/task/state.ts";
 
 /** One task as of a revision. */
 interface TaskNow {
-  spec: boolean;
+  spec: SpecRecord | undefined;
   state: StateRecord | undefined;
   stateRevision: number;
   /** Its keys under each index. */
   readonly ready: Map<string, { readonly revision: number; readonly attempt: number | undefined }>;
   readonly due: Set<string>;
   readonly expire: Set<string>;
+  readonly failed: Set<string>;
 }
 
 /**
  * Replays a storage's history, revision by revision, and says where a task broke the rules of its
  * life: one index key that matches its state, legal transitions, counted attempts, hands that cover
- * what runs.
+ * what runs, nothing taken from a queue that was paused.
  */
 export class HistoryCheck {
   readonly findings: string[] = [];
   readonly tasks = new Map<string, TaskNow>();
   readonly #hands = new Map<string, ReadonlySet<string>>();
   readonly #workers = new Set<string>();
+  readonly #paused = new Set<string>();
   readonly #readyIds = new Map<string, string>();
   readonly #nonces = new Set<string>();
 
@@ -32,7 +43,7 @@ export class HistoryCheck {
   run(log: readonly WatchBatch[]): void {
     for (const { revision, events } of log) {
       const before = new Map<string, StateRecord | undefined>();
-      const aliveBefore = new Set(this.#workers);
+      const earlier = { alive: new Set(this.#workers), paused: new Set(this.#paused) };
       const touched = new Set<string>();
       for (const event of events) {
         const id = this.#apply(event);
@@ -42,7 +53,7 @@ export class HistoryCheck {
           if (key?.part === "state") before.set(each, this.#previous);
         }
       }
-      for (const [id, previous] of before) this.#checkStep(revision, id, previous, aliveBefore);
+      for (const [id, previous] of before) this.#checkStep(revision, id, previous, earlier);
       for (const id of touched) this.#checkIndex(revision, id);
     }
   }
@@ -53,13 +64,15 @@ export class HistoryCheck {
   #apply(event: WatchEvent): string[] {
     const { key } = event;
     const put = event.type === "put" ? event.entry : undefined;
+    // Beat's heartbeats are nobody's record.
+    if (key.endsWith("/~")) return [];
     const taskKey = parseTaskKey(key);
     if (taskKey) {
       const task = this.#task(taskKey.id);
       if (taskKey.part === "spec") {
-        if (put && task.spec) this.#find(event, `${taskKey.id}: its spec was written twice`);
-        if (put) decodeSpec(put.value);
-        task.spec = put !== undefined;
+        const runs = task.state?.state === "running";
+        if (put && runs) this.#find(event, `${taskKey.id}: its spec was written while it ran`);
+        task.spec = put && decodeSpec(put.value);
       } else if (taskKey.part === "state") {
         this.#previous = task.state;
         task.state = put && decodeState(put.value);
@@ -70,6 +83,13 @@ export class HistoryCheck {
     if (key.startsWith("ready/")) return this.#applyReady(event);
     if (key.startsWith("due/")) return this.#applyIndex(event, idOfDueKey(key), "due");
     if (key.startsWith("expire/")) return this.#applyIndex(event, idOfExpireKey(key), "expire");
+    if (key.startsWith("failed/")) {
+      return this.#applyIndex(event, parseFailedKey(key)?.id, "failed");
+    }
+    if (key.startsWith("queue/")) {
+      if (put && decodeQueue(put.value).paused) this.#paused.add(queueOfKey(key));
+      else this.#paused.delete(queueOfKey(key));
+    }
     if (key.startsWith("worker/")) {
       if (put) this.#workers.add(key.slice("worker/".length));
       else this.#workers.delete(key.slice("worker/".length));
@@ -98,7 +118,11 @@ export class HistoryCheck {
     return [id];
   }
 
-  #applyIndex(event: WatchEvent, id: string | undefined, index: "due" | "expire"): string[] {
+  #applyIndex(
+    event: WatchEvent,
+    id: string | undefined,
+    index: "due" | "expire" | "failed",
+  ): string[] {
     if (id === undefined) {
       this.#find(event, "the key is not ours");
       return [];
@@ -114,12 +138,12 @@ export class HistoryCheck {
     revision: number,
     id: string,
     previous: StateRecord | undefined,
-    aliveBefore: ReadonlySet<string>,
+    earlier: { readonly alive: ReadonlySet<string>; readonly paused: ReadonlySet<string> },
   ): void {
     const task = this.#task(id);
     const next = task.state;
     const find = (what: string) => this.findings.push(`${revision} ${id}: ${what}`);
-    const from = previous?.state ?? "pending";
+    const from = (task.spec ? currentState(task.spec, previous) : previous)?.state ?? "pending";
     if (!next) {
       if (task.spec) find("its state was deleted");
       if (from === "running") find("it was removed while it ran");
@@ -128,27 +152,40 @@ export class HistoryCheck {
     if (!mayFollow(from, next.state)) find(`${from} was followed by ${next.state}`);
     const counted = next.attempt - (previous?.attempt ?? 0);
     const takes = next.state === "running";
-    const released = from === "running" && next.state === "pending" && counted === -1;
+    const waits = next.state === "pending" || next.state === "scheduled";
+    const released = from === "running" && waits && counted === -1;
     if (counted !== (takes ? 1 : 0) && !released) find(`its attempts changed by ${counted}`);
-    if ((next.lost ?? 0) < (previous?.lost ?? 0)) find("it forgot lost workers");
+    const generations = (next.generation ?? 1) - (previous?.generation ?? 1);
+    if (generations !== (isFinal(from) ? 1 : 0)) find(`its generation grew by ${generations}`);
+    if (generations === 0 && (next.lost ?? 0) < (previous?.lost ?? 0)) {
+      find("it forgot lost workers");
+    }
     if (!takes) return;
+    const queue = next.queue ?? task.spec?.queue ?? "";
+    if (earlier.paused.has(queue)) find(`it was taken from ${queue}, which was paused`);
     const nonce = `${next.worker}/${next.hand}/${id}`;
     if (this.#nonces.has(nonce)) find(`it was taken twice in one batch, ${nonce}`);
     this.#nonces.add(nonce);
-    if (!aliveBefore.has(next.worker ?? "")) find(`${next.worker} took it and was not alive`);
+    if (!earlier.alive.has(next.worker ?? "")) find(`${next.worker} took it and was not alive`);
   }
 
   /** What must be true of a task after every revision. */
   #checkIndex(revision: number, id: string): void {
-    const { spec, state, stateRevision, ready, due, expire } = this.#task(id);
-    const name = spec ? (state?.state ?? "pending") : "removed";
+    const { spec, state, stateRevision, ready, due, expire, failed } = this.#task(id);
+    const name = spec ? currentState(spec, state).state : "removed";
     const find = (what: string) => this.findings.push(`${revision} ${id}, ${name}: ${what}`);
     const wanted = {
       ready: name === "pending" ? 1 : 0,
       due: name === "scheduled" ? 1 : 0,
       expire: name !== "removed" && state && isFinal(state.state) ? 1 : 0,
+      failed: name === "failed" ? 1 : 0,
     };
-    const found = { ready: ready.size, due: due.size, expire: expire.size };
+    const found = {
+      ready: ready.size,
+      due: due.size,
+      expire: expire.size,
+      failed: failed.size,
+    };
     if (JSON.stringify(found) !== JSON.stringify(wanted)) find(`keys ${JSON.stringify(found)}`);
     if (name === "removed" && state) find("it has a state");
     for (const { revision: written, attempt } of ready.values()) {
@@ -163,8 +200,9 @@ export class HistoryCheck {
   #task(id: string): TaskNow {
     let task = this.tasks.get(id);
     if (!task) {
-      const maps = { ready: new Map(), due: new Set<string>(), expire: new Set<string>() };
-      task = { spec: false, state: undefined, stateRevision: 0, ...maps };
+      const sets = { due: new Set<string>(), expire: new Set<string>(), failed: new Set<string>() };
+      const nothing = { spec: undefined, state: undefined, stateRevision: 0 };
+      task = { ...nothing, ready: new Map(), ...sets };
       this.tasks.set(id, task);
     }
     return task;

@@ -1,0 +1,157 @@
+/**
+ * Puts all tasks of one vanished worker back, and finds workers that have left something behind.
+ *
+ * What a worker took is listed under `hand/{worker}/`, and once its key under `worker/` is gone the
+ * list grows no more, because every take is guarded by that key. Each task is put back by a part of
+ * its own, guarded by its fence and by the worker's absence; one that was refused, because somebody
+ * wanted the task cancelled meanwhile, is judged anew. A list is forgotten when nothing on it is
+ * left to do. If the process dies half-way, what is left under `hand/` is found by the next rescuer.
+ */
+import { publish } from "../base/events.ts";
+import type { LoopWorld } from "../base/loop.ts";
+import type { Part } from "../store/part.ts";
+import { afterKey, prefixEnd } from "../store/range.ts";
+import type { Entry, Store } from "../store/store.ts";
+import { decodeHand, decodeState } from "../task/decode.ts";
+import { DEFAULT_RETENTION } from "../task/enqueue-options.ts";
+import { handRange, taskKey, workerKey, workerOfHandKey } from "../task/keyspace.ts";
+import type { StateRecord } from "../task/records.ts";
+import { readOr, readTask } from "../task/task-reader.ts";
+import { forgetHandPart, orphanPart, rescuePart } from "./rescue.ts";
+
+const HANDS_AT_ONCE = 20;
+const READS_AT_ONCE = 16;
+const PARTS_AT_ONCE = 40;
+const TRIES_MAX = 5;
+
+/** Who rescues whom. */
+export interface RescueOf {
+  /** The worker that vanished. */
+  readonly worker: string;
+  /** Who puts its tasks back. */
+  readonly by: string;
+}
+
+/** The workers that have anything under `hand/`, at the price of one short range for each. */
+export async function* workersWithHands(store: Store): AsyncGenerator<string, void> {
+  const { end } = handRange();
+  let { start } = handRange();
+  for (;;) {
+    const page = await store.range({ start, end }, { limit: 1 });
+    const [first] = page.entries;
+    if (!first) return;
+    const worker = workerOfHandKey(first.key);
+    if (worker === undefined) start = afterKey(first.key);
+    else {
+      start = prefixEnd(`hand/${worker}/`);
+      yield worker;
+    }
+  }
+}
+
+/**
+ * Puts back what the worker still held; does nothing while its key exists. Publishes
+ * `etask:task:rescued` for each task. Throws what the store throws.
+ */
+export async function rescueWorker(
+  store: Store,
+  world: LoopWorld,
+  who: RescueOf,
+  signal: AbortSignal,
+): Promise<void> {
+  if (await store.get(workerKey(who.worker))) return;
+  const { start, end } = handRange(who.worker);
+  for (let from = start; !signal.aborted; ) {
+    const page = await store.range({ start: from, end }, { limit: HANDS_AT_ONCE });
+    await rescueHands(store, world, who, page.entries);
+    const last = page.entries.at(-1);
+    if (!page.more || !last) return;
+    from = afterKey(last.key);
+  }
+}
+
+async function rescueHands(
+  store: Store,
+  world: LoopWorld,
+  who: RescueOf,
+  entries: readonly Entry[],
+): Promise<void> {
+  const hands = entries.flatMap((entry) => {
+    const record = readOr(entry, decodeHand);
+    return record ? [{ key: entry.key, ids: Object.values(record.queues).flat() }] : [];
+  });
+  // A task that this worker took again, after a failure, is listed by two of its batches.
+  let left = [...new Set(hands.flatMap(({ ids }) => ids))];
+  for (let tries = 0; left.length > 0 && tries < TRIES_MAX; tries += 1) {
+    const rescues = await judgeAll(store, world, who, left);
+    left = [];
+    for (let index = 0; index < rescues.length; index += PARTS_AT_ONCE) {
+      left.push(...(await commit(store, who, rescues.slice(index, index + PARTS_AT_ONCE))));
+    }
+  }
+  // What cannot be read is left for people to look at, what keeps changing for the next rescuer.
+  if (hands.length === 0 || left.length > 0) return;
+  await store.commit(hands.map(({ key }) => forgetHandPart(key, who.worker)));
+}
+
+interface Rescue {
+  readonly id: string;
+  readonly part: Part;
+  readonly state: "pending" | "failed" | "cancelled";
+}
+
+/** One part for each task that still runs under the vanished worker. */
+async function judgeAll(
+  store: Store,
+  world: LoopWorld,
+  who: RescueOf,
+  ids: readonly string[],
+): Promise<Rescue[]> {
+  const rescues: Rescue[] = [];
+  const left = ids.values();
+  const lane = async () => {
+    for (const id of left) {
+      const rescue = await judge(store, world, who, id);
+      if (rescue) rescues.push(rescue);
+    }
+  };
+  await Promise.all(Array.from({ length: READS_AT_ONCE }, lane));
+  return rescues;
+}
+
+async function judge(
+  store: Store,
+  { clock }: LoopWorld,
+  { worker, by }: RescueOf,
+  id: string,
+): Promise<Rescue | undefined> {
+  const runsThere = (state: StateRecord | undefined): state is StateRecord =>
+    state?.state === "running" && state.worker === worker;
+  const task = await readTask(store, id);
+  const failedMs = task?.spec.retention?.failedMs ?? DEFAULT_RETENTION.failedMs;
+  const facts = { at: clock.now(), by, failedMs };
+  if (task) {
+    const { state, stateRevision: modRevision } = task;
+    if (!runsThere(state)) return undefined;
+    return { id, ...rescuePart({ key: taskKey(id, "state"), modRevision }, state, task, facts) };
+  }
+  // A task whose spec cannot be read may have a state all the same.
+  const entry = await store.get(taskKey(id, "state"));
+  const state = entry && readOr(entry, decodeState);
+  if (!entry || !runsThere(state)) return undefined;
+  return { id, part: orphanPart(entry, id, state, facts), state: "failed" };
+}
+
+/** The ids of those that were refused, because somebody else was faster or the task changed. */
+async function commit(
+  store: Store,
+  { worker: from, by }: RescueOf,
+  rescues: readonly Rescue[],
+): Promise<string[]> {
+  const results = await store.commit(rescues.map(({ part }) => part));
+  return rescues.flatMap(({ id, state }, index) => {
+    if (!results[index]?.applied) return [id];
+    publish("etask:task:rescued", { id, from, by, state });
+    return [];
+  });
+}
