@@ -231,10 +231,10 @@ export class FleetRun implements AsyncDisposable {
     const queued = this.#sinceKill(this.#queuedAt);
     const running = this.#sinceKill(this.#runningAt);
     return [
-      `${tasks} tasks in ${seconds(ms)}. Worker ${VICTIM} was killed with ${lost} tasks running:`,
-      `the Beat, which it was, too, was taken over ${this.#sinceKill(this.#tookOverAt)} later;`,
-      `a task of the schedule was made for each of ${this.#fleet.ticks} seconds, none twice.`,
-      `Its tasks were back in their queue ${queued} later, all running again ${running} after the kill.`,
+      `${tasks} tasks in ${seconds(ms)}. Worker ${VICTIM}, which was the Beat, too, was killed with`,
+      `${lost} tasks running: they were back in their queue ${queued} later, and all running`,
+      `again ${running} after the kill. Worker ${this.#leader} was the Beat ${this.#sinceKill(this.#tookOverAt)} after it, and the`,
+      `schedule made a task for each of ${this.#fleet.ticks} seconds, none twice.`,
     ];
   }
 

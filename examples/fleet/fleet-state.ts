@@ -31,7 +31,9 @@ export interface Note {
 
 /** Sent in bulk and done at once: they are counted, not shown one by one. */
 export const BULK_KIND = "message.send";
-const QUICK_KINDS: readonly string[] = [BULK_KIND, "node.check"];
+/** Asked for a time later. */
+const LATER_KIND = "node.check";
+const QUICK_KINDS: readonly string[] = [BULK_KIND, LATER_KIND];
 
 /** See above. */
 export class FleetState {
@@ -212,6 +214,13 @@ function endNote(job: Job, what: string, task: TaskView): Note | undefined {
   const why = task.error?.message ?? "";
   if (job.state !== "succeeded") return { kind: "bad", text: `${what} ${job.state}: ${why}` };
   if (job.kind === BULK_KIND) return undefined;
+  if (job.kind === LATER_KIND) {
+    const waited = seconds(Number(task.startedAt) - Number(task.createdAt));
+    return {
+      kind: "good",
+      text: `${what} succeeded on ${job.worker}, begun ${waited} later as asked`,
+    };
+  }
   const tries = job.attempt > 1 ? `, attempt ${job.attempt}` : "";
   return {
     kind: "good",

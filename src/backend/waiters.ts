@@ -8,11 +8,12 @@
  *
  * The watch covers all tasks, because its range cannot be changed while it runs, and is dispatched
  * by id. An end that is older than what a waiter knows is not the one it waits for: a task can be
- * retried by hand after it has ended, while the watch is behind. It starts with the first waiter and ends when there has been none for a while. When its
- * history is lost it starts anew from now and every waiter's task is read again, until that has
- * been done without an error. When the store is away the watch reconnects by itself and reads are
- * repeated; waiters keep waiting until their own time is over. A watch that has died unnoticed is
- * found out by the heartbeat among the tasks and goes on from where it was.
+ * retried by hand after it has ended, while the watch is behind. It starts with the first waiter
+ * and ends when there has been none for a while. When its history is lost it starts anew from now
+ * and every waiter's task is read again, until that has been done without an error. When the store
+ * is away the watch reconnects by itself and reads are repeated; waiters keep waiting until their
+ * own time is over. A watch that has died unnoticed is found out by the heartbeat among the tasks
+ * and goes on from where it was.
  */
 import type { CancelTimer } from "../base/clock.ts";
 import { createDeferred, type Deferred } from "../base/deferred.ts";

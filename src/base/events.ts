@@ -41,7 +41,7 @@ export interface Events {
   "etask:task:kind-unknown": { id: string; name: string; worker: string };
   /** This process leads: its Beat promotes, ticks, sweeps and compacts. */
   "etask:beat:elected": { leader: string };
-  /** This process leads no longer. `lost`: its lease was gone. */
+  /** This process leads no longer. `lost`: its lease or its key was gone. */
   "etask:beat:resigned": { leader: string; lost: boolean };
   /** The store's history up to a revision was given up. */
   "etask:beat:compacted": { revision: number };

@@ -10,7 +10,6 @@ import { publish } from "../base/events.ts";
 import { type LoopWorld, runLoop } from "../base/loop.ts";
 import { requireKnownKeys } from "../base/options.ts";
 import { standForElection } from "../coordination/election.ts";
-import type { Session } from "../coordination/session.ts";
 import type { Store } from "../store/store.ts";
 import { LEADER_KEY } from "../task/keyspace.ts";
 import { encodeRecord } from "../task/records.ts";
@@ -112,12 +111,12 @@ export class Beat implements AsyncDisposable {
       return encodeRecord({ id, host: hostname(), pid: process.pid, at: clock.now() });
     };
     const election = { key: LEADER_KEY, value, ttlMs: this.#options.leaseTtlMs };
-    return standForElection(this.#store, this.#world, election, signal, (session, ends) =>
-      this.#lead(id, session, ends),
+    return standForElection(this.#store, this.#world, election, signal, (_session, ends) =>
+      this.#lead(id, ends),
     );
   }
 
-  async #lead(leader: string, session: Session, signal: AbortSignal): Promise<void> {
+  async #lead(leader: string, signal: AbortSignal): Promise<void> {
     const beat: BeatWorld = {
       ...this.#world,
       store: this.#store,
@@ -126,11 +125,16 @@ export class Beat implements AsyncDisposable {
     };
     this.#leader = leader;
     publish("etask:beat:elected", { leader });
-    const loops = Object.entries(LOOPS).map(([name, run]) =>
-      runLoop(name, this.#world, signal, (ends) => run(beat, ends)),
-    );
-    await Promise.all(loops);
+    await runLeader(beat, signal);
     this.#leader = undefined;
-    publish("etask:beat:resigned", { leader, lost: session.lost.aborted });
+    publish("etask:beat:resigned", { leader, lost: !this.#ending.signal.aborted });
   }
+}
+
+/** Does all that a leading Beat does, until `signal` aborts. */
+export async function runLeader(beat: BeatWorld, signal: AbortSignal): Promise<void> {
+  const loops = Object.entries(LOOPS).map(([name, run]) =>
+    runLoop(name, beat, signal, (ends) => run(beat, ends)),
+  );
+  await Promise.all(loops);
 }

@@ -19,7 +19,9 @@ import { encodeRecord } from "../task/records.ts";
 /** The pace of heartbeats. */
 export const HEARTBEAT_MS = 10_000;
 
-/** The ranges that are watched. Those of single shards are listed again every few seconds anyway. */
+/**
+ * The ranges that are watched. Those of single shards are listed again every few seconds anyway.
+ */
 export const HEARTBEAT_PREFIXES = ["task/", "worker/", "queue/", "schedule/", "expire/"] as const;
 
 /** `{prefix}~`: who leads, and what time it is there. */

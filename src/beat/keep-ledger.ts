@@ -114,7 +114,9 @@ export class KeepLedger {
     return [...this.#doubtful].filter((minute) => this.#held.get(queue)?.has(minute));
   }
 
-  /** Begins a new count of a minute; `recounted` with each of its entries as of `revision` follows. */
+  /**
+   * Begins a new count of a minute; `recounted` with each of its entries as of `revision` follows.
+   */
   recount(minute: number, revision: Revision): void {
     for (const minutes of this.#held.values()) minutes.delete(minute);
     this.#doubtful.delete(minute);

@@ -151,7 +151,9 @@ async function count(
   }
 }
 
-/** Runs all of them until `signal` aborts; when one throws, the others end and the error goes on. */
+/**
+ * Runs all of them until `signal` aborts; when one throws, the others end and the error goes on.
+ */
 async function together(
   signal: AbortSignal,
   bodies: readonly ((ends: AbortSignal) => Promise<void>)[],

@@ -12,9 +12,9 @@
  *    it. After the commit: it is done. There is nothing in between.
  * 3. A lost answer: the part is sent again, and its task tells whether it had been applied.
  * 4. A task of that id exists already: the record moves on without a second one.
- * 5. The clock goes back: what was dealt with is in the record, and an instant before it never comes
- *    again. The clock jumps ahead, or no Beat ran for a while: what is more than 10 s late was
- *    missed, and the schedule's policy says what is made up for.
+ * 5. The clock goes back: what was dealt with is in the record, and an instant before it never
+ *    comes again. The clock jumps ahead, or no Beat ran for a while: what is more than 10 s late
+ *    was missed, and the schedule's policy says what is made up for.
  *
  * While a run waits for an earlier one, the states of the earlier ones are read every
  * {@link LOOK_MS}. `cancelOther` is that too: the newest instant waits, and those before it are
@@ -47,7 +47,9 @@ const SLEEP_MS_MAX = 1_000;
 /** How often the runs are looked at that others wait for. */
 const LOOK_MS = 500;
 const REFUSED_MS = 1_000;
-/** Steps of one schedule before others have their turn, and schedules that are dealt with at once. */
+/**
+ * Steps of one schedule before others have their turn, and schedules that are dealt with at once.
+ */
 const STEPS_MAX = 8;
 const SCHEDULES_AT_ONCE = 64;
 
@@ -199,7 +201,9 @@ class Ticker {
     return this.#remember({ name, record: step.next, revision: result.revision });
   }
 
-  /** What a refusal found says why: the schedule changed, the task exists, or no task is accepted. */
+  /**
+   * What a refusal found says why: the schedule changed, the task exists, or no task is accepted.
+   */
   async #refused(
     stored: StoredSchedule,
     step: Step,

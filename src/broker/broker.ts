@@ -5,10 +5,11 @@ import type { LoopWorld } from "../base/loop.ts";
 import { requireInteger, requireKnownKeys, shown } from "../base/options.ts";
 import { afterKey, inRange, type KeyRange } from "../store/range.ts";
 import type { PartResult, Revision, Store } from "../store/store.ts";
-import { changeTask, removeTask, requireWaiting } from "../task/change.ts";
+import { changeTask, removeTask } from "../task/change.ts";
 import type {
   CancelOptions,
   CancelReceipt,
+  EditOptions,
   RedriveOptions,
   RedriveReceipt,
   Reschedule,
@@ -19,9 +20,9 @@ import type { EnqueueRequest } from "../task/enqueuer.ts";
 import type { TaskHandle } from "../task/handle.ts";
 import { parseWith } from "../task/input.ts";
 import { parseReadyKey, readyRange } from "../task/keyspace.ts";
-import { requireId, requirePriority, requireQueue } from "../task/names.ts";
+import { requireId, requireQueue } from "../task/names.ts";
 import { Registry } from "../task/registry.ts";
-import { readOr, type StoredTask } from "../task/task-reader.ts";
+import { readOr } from "../task/task-reader.ts";
 import { cancelTask } from "./cancel.ts";
 import { Consumer, type TakenTask } from "./consumer.ts";
 import {
@@ -29,11 +30,11 @@ import {
   type DeadLetterPage,
   listDeadLetters,
 } from "./dead-letters.ts";
-import { type Edit, editPart, type MoveOptions, resolveReschedule } from "./edit.ts";
+import { type Edit, editPart, resolveEdit, resolveReschedule } from "./edit.ts";
 import { type EnqueueReceipt, enqueuePart, receiptOf } from "./enqueue.ts";
 import { enqueueMany, type HandleMaker } from "./enqueue-many.ts";
 import { listQueues, type QueueView } from "./queue-view.ts";
-import { redrivePart, resolveRedrive } from "./redrive.ts";
+import { redrivePart } from "./redrive.ts";
 import {
   checkRetryMany,
   type RetryManyOptions,
@@ -126,31 +127,26 @@ export class Broker implements TaskControl {
   }
 
   /**
-   * Moves a waiting task to another queue or priority; it keeps its place in time.
+   * Changes a waiting task: its queue or priority, its input, when it becomes ready; all at once or
+   * not at all. It keeps its place in time.
    *
    * @throws TaskNotFoundError (`TASK_NOT_FOUND`), TaskRunningError (`TASK_RUNNING`) or
    *   TaskEndedError (`TASK_ENDED`) when it does not wait (any more).
+   * @throws InvalidInputError, NotJsonError or PayloadTooLargeError before anything is written.
    */
-  async update(id: string, change: MoveOptions): Promise<Revision> {
-    requireKnownKeys("update", change, ["queue", "priority"]);
-    if (change.queue !== undefined) requireQueue(change.queue);
-    if (change.priority !== undefined) requirePriority(change.priority);
-    return this.#edit(id, () => change);
+  async update(id: string, change: EditOptions): Promise<Revision> {
+    const edit = resolveEdit("update", change, this.#world.clock.now());
+    return this.#edit(id, edit);
   }
 
   /** Changes when a waiting task becomes ready; see `TaskHandle.reschedule`. */
   async reschedule(id: string, when: Reschedule): Promise<Revision> {
-    const dueAt = resolveReschedule(when, this.#world.clock.now());
-    return this.#edit(id, () => ({ dueAt }));
+    return this.#edit(id, { dueAt: resolveReschedule(when, this.#world.clock.now()) });
   }
 
   /** Gives a waiting task another input; see `TaskHandle.edit`. */
   async edit(id: string, input: unknown): Promise<Revision> {
-    this.#requireInput(input);
-    return this.#edit(id, async ({ spec }) => {
-      await this.#parseInput(spec.name, input);
-      return { input: { value: input } };
-    });
+    return this.#edit(id, { input: { value: input } });
   }
 
   /**
@@ -170,12 +166,12 @@ export class Broker implements TaskControl {
    */
   async retry(id: string, options: RedriveOptions = {}): Promise<RedriveReceipt> {
     const now = this.#world.clock.now();
-    const edit = resolveRedrive(options, now);
-    if (options.input !== undefined) this.#requireInput(options.input);
+    const edit = resolveEdit("retry", options, now);
+    this.#requireInput(edit);
     const sequence = this.#nextSequence();
     const { answer, revision } = await changeTask(this.#store, requireId(id), async (task) => {
       const part = redrivePart(task, edit, { at: this.#world.clock.now(), sequence });
-      if (edit.input) await this.#parseInput(task.spec.name, options.input);
+      await this.#parseInput(task.spec.name, edit);
       return { part, answer: (task.state?.generation ?? 1) + 1 };
     });
     return { id, revision, generation: answer };
@@ -191,13 +187,11 @@ export class Broker implements TaskControl {
     checkRetryMany(options);
     const { clock } = this.#world;
     const { change = {} } = options;
-    const edit = resolveRedrive(change, clock.now());
-    if (change.input !== undefined) this.#requireInput(change.input);
+    const edit = resolveEdit("retryMany change", change, clock.now());
+    this.#requireInput(edit);
     const checked = new Map<string, Promise<void>>();
     const editFor = async (name: string) => {
-      if (edit.input && !checked.has(name)) {
-        checked.set(name, this.#parseInput(name, change.input));
-      }
+      if (!checked.has(name)) checked.set(name, this.#parseInput(name, edit));
       await checked.get(name);
       return edit;
     };
@@ -252,22 +246,25 @@ export class Broker implements TaskControl {
     return this.#consumer.close();
   }
 
-  async #edit(id: string, editOf: (task: StoredTask) => Edit | Promise<Edit>): Promise<Revision> {
+  async #edit(id: string, edit: Edit): Promise<Revision> {
+    this.#requireInput(edit);
     const { revision } = await changeTask(this.#store, requireId(id), async (task) => {
-      requireWaiting(task);
-      const edit = await editOf(task);
-      return { part: editPart(task, edit, this.#world.clock.now()), answer: undefined };
+      const part = editPart(task, edit, this.#world.clock.now());
+      await this.#parseInput(task.spec.name, edit);
+      return { part, answer: undefined };
     });
     return revision;
   }
 
-  #requireInput(input: unknown): void {
-    if (input !== undefined) requireJson("input", input);
-    requirePayload("The input", input, this.#payloadBytesMax);
+  #requireInput({ input }: Edit): void {
+    if (input?.value === undefined) return;
+    requireJson("input", input.value);
+    requirePayload("The input", input.value, this.#payloadBytesMax);
   }
 
-  async #parseInput(name: string, input: unknown): Promise<void> {
-    await parseWith(this.#registry.find(name)?.input, `input of ${name}`, input);
+  async #parseInput(name: string, { input }: Edit): Promise<void> {
+    if (!input) return;
+    await parseWith(this.#registry.find(name)?.input, `input of ${name}`, input.value);
   }
 
   #encode(request: EnqueueRequest, at = ""): EncodedSpec {

@@ -21,6 +21,7 @@ import { AttemptStaleError, failureOf, TaskNotFoundError } from "../task/failure
 import { handKey, readyKey, workerKey } from "../task/keyspace.ts";
 import { positionOf } from "../task/position.ts";
 import { clampPercent, progressPart, requireDetail } from "../task/progress.ts";
+import type { QueueRecord } from "../task/queue-record.ts";
 import { encodeRecord, type SpecRecord } from "../task/records.ts";
 import { readOr, readTask } from "../task/task-reader.ts";
 import { endAttempt, type FinishFacts, type Outcome } from "./finish.ts";
@@ -106,7 +107,7 @@ export class Consumer {
     // A take that landed unheard would be held by nobody for as long as this session lives.
     const results = await commitUntilKnown(this.#store, taken.parts, this.#world, session.lost);
     const [attempt] = taken.attempts(results);
-    if (attempt) return this.#takenTask(attempt, task.spec, session.lost);
+    if (attempt) return this.#takenTask(attempt, task.spec, settings.record, session.lost);
     // What stays behind lists too much, which is harmless.
     this.#store.commit([{ guards: [], writes: [del(handKey(worker, batch))] }]).catch(() => {});
     return taken.heldBack(results).length > 0 ? "again" : undefined;
@@ -157,11 +158,16 @@ export class Consumer {
     return { session, worker };
   }
 
-  #takenTask(attempt: Attempt, spec: SpecRecord, lost: AbortSignal): TakenTask {
+  #takenTask(
+    attempt: Attempt,
+    spec: SpecRecord,
+    settings: QueueRecord,
+    lost: AbortSignal,
+  ): TakenTask {
     const facts = (): FinishFacts => ({
       at: this.#world.clock.now(),
       sequence: this.#nextSequence(),
-      retention: spec.retention ?? DEFAULT_RETENTION,
+      retention: spec.retention ?? settings.retention ?? DEFAULT_RETENTION,
       spec,
       also: [del(handKey(attempt.state.worker as string, attempt.state.hand as number))],
     });

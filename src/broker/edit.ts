@@ -1,11 +1,13 @@
 import { type Instant, instantMs } from "../base/date.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
 import { InvalidOptionsError } from "../base/errors.ts";
+import { requireKnownKeys } from "../base/options.ts";
 import { del, type Part, put, type Write } from "../store/part.ts";
 import { requireWaiting, taskAsRead, waitingKey } from "../task/change.ts";
-import type { Reschedule } from "../task/control.ts";
+import type { EditOptions, Reschedule } from "../task/control.ts";
 import { TEN_YEARS_MS } from "../task/enqueue-options.ts";
 import { taskKey } from "../task/keyspace.ts";
+import { requirePriority, requireQueue } from "../task/names.ts";
 import { positionOf } from "../task/position.ts";
 import {
   type DueRecord,
@@ -28,6 +30,25 @@ export interface Edit extends MoveOptions {
   readonly input?: { readonly value: unknown };
   /** When it becomes ready, in milliseconds since the epoch; what has passed means now. */
   readonly dueAt?: number;
+}
+
+const OPTIONS = ["input", "queue", "priority", "in", "at"];
+
+/**
+ * Reads what is to change of a task.
+ *
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) naming the option that is not allowed.
+ */
+export function resolveEdit(what: string, given: EditOptions, now: number): Edit {
+  requireKnownKeys(what, given, OPTIONS);
+  const { input, queue, priority, in: delay, at } = given;
+  const timed = delay !== undefined || at !== undefined;
+  return {
+    ...(queue === undefined ? undefined : { queue: requireQueue(queue) }),
+    ...(priority === undefined ? undefined : { priority: requirePriority(priority) }),
+    ...(input === undefined ? undefined : { input: { value: input } }),
+    ...(timed ? { dueAt: resolveReschedule({ in: delay, at } as Reschedule, now) } : undefined),
+  };
 }
 
 /**

@@ -2,19 +2,16 @@
  * Tasks that have ended, run once more: a new generation of the same id.
  *
  * One part, held while spec and state are as they were read, puts the task back to the end of its
- * queue: it gets its attempts, its time limit and its count of lost workers anew, the attempts go on
- * counting, what is known of the earlier ones stays. So of any number of callers one wins, and the
- * others see a task that has not ended. A wish to cancel that came too late for the old generation
- * is not one to cancel the new.
+ * queue: it gets its attempts, its time limit and its count of lost workers anew, the attempts go
+ * on counting, what is known of the earlier ones stays. So of any number of callers one wins, and
+ * the others see a task that has not ended. A wish to cancel that came too late for the old
+ * generation is not one to cancel the new.
  */
-import { requireKnownKeys } from "../base/options.ts";
 import { del, type Part, put, type Write } from "../store/part.ts";
 import { endingDeletes, taskAsRead } from "../task/change.ts";
-import type { RedriveOptions } from "../task/control.ts";
 import { currentState } from "../task/current.ts";
 import { TaskNotEndedError } from "../task/failure.ts";
 import { taskKey } from "../task/keyspace.ts";
-import { requirePriority, requireQueue } from "../task/names.ts";
 import { positionOf } from "../task/position.ts";
 import {
   type AttemptOutcome,
@@ -25,43 +22,15 @@ import {
 } from "../task/records.ts";
 import { isFinal } from "../task/state.ts";
 import type { StoredTask } from "../task/task-reader.ts";
-import {
-  type Edit,
-  movedTo,
-  resolveReschedule,
-  specWith,
-  waitingState,
-  waitingWrite,
-} from "./edit.ts";
+import { type Edit, movedTo, specWith, waitingState, waitingWrite } from "./edit.ts";
 import { deadlineWrites } from "./enqueue.ts";
 import { attemptWrite } from "./finish.ts";
-
-const OPTIONS = ["input", "queue", "priority", "in", "at"];
 
 /** When and where the new generation begins. */
 export interface RedriveFacts {
   readonly at: number;
   /** A fresh ULID: its place in the queue. */
   readonly sequence: string;
-}
-
-/**
- * Reads what is to change of a task that is run once more.
- *
- * @throws InvalidOptionsError (`INVALID_OPTIONS`) naming the option that is not allowed.
- */
-export function resolveRedrive(given: RedriveOptions, now: number): Edit {
-  requireKnownKeys("retry", given, OPTIONS);
-  const { queue, priority, in: delay, at } = given;
-  const when = delay === undefined && at === undefined ? undefined : { in: delay, at };
-  return {
-    ...movedTo({
-      ...(queue === undefined ? {} : { queue: requireQueue(queue) }),
-      ...(priority === undefined ? {} : { priority: requirePriority(priority) }),
-    }),
-    ...(given.input === undefined ? {} : { input: { value: given.input } }),
-    ...(when === undefined ? {} : { dueAt: resolveReschedule(when as { in: number }, now) }),
-  };
 }
 
 /**

@@ -5,23 +5,27 @@
  * list grows no more, because every take is guarded by that key. Each task is put back by a part of
  * its own, guarded by its fence and by the worker's absence; one that was refused, because somebody
  * wanted the task cancelled meanwhile, is judged anew. A list is forgotten when nothing on it is
- * left to do. If the process dies half-way, what is left under `hand/` is found by the next rescuer.
+ * left to do. If the process dies half-way, what is left under `hand/` is found by the next
+ * rescuer.
  */
 import { publish } from "../base/events.ts";
 import type { LoopWorld } from "../base/loop.ts";
-import type { Part } from "../store/part.ts";
+import { del, type Part } from "../store/part.ts";
 import { afterKey, prefixEnd } from "../store/range.ts";
 import type { Entry, Store } from "../store/store.ts";
 import { decodeHand, decodeState } from "../task/decode.ts";
 import { DEFAULT_RETENTION } from "../task/enqueue-options.ts";
-import { handRange, taskKey, workerKey, workerOfHandKey } from "../task/keyspace.ts";
-import type { StateRecord } from "../task/records.ts";
-import { readOr, readTask } from "../task/task-reader.ts";
-import { forgetHandPart, orphanPart, rescuePart } from "./rescue.ts";
+import { handRange, signalRange, taskKey, workerKey, workerOfHandKey } from "../task/keyspace.ts";
+import { positionOf } from "../task/position.ts";
+import type { RetentionRecord, StateRecord } from "../task/records.ts";
+import { readOr, readTask, type StoredTask } from "../task/task-reader.ts";
+import { readQueueSettings } from "./queue-settings.ts";
+import { forgetHandPart, LOST_WORKERS_MAX, orphanPart, rescuePart } from "./rescue.ts";
 
 const HANDS_AT_ONCE = 20;
 const READS_AT_ONCE = 16;
 const PARTS_AT_ONCE = 40;
+const SIGNALS_AT_ONCE = 30;
 const TRIES_MAX = 5;
 
 /** Who rescues whom. */
@@ -65,8 +69,19 @@ export async function rescueWorker(
     const page = await store.range({ start: from, end }, { limit: HANDS_AT_ONCE });
     await rescueHands(store, world, who, page.entries);
     const last = page.entries.at(-1);
-    if (!page.more || !last) return;
+    if (!page.more || !last) break;
     from = afterKey(last.key);
+  }
+  if (!signal.aborted) await clearSignals(store, who.worker);
+}
+
+/** Deletes what is left in the inbox of a worker that runs nothing any more. */
+export async function clearSignals(store: Store, worker: string): Promise<void> {
+  for (;;) {
+    const { entries, more } = await store.range(signalRange(worker), { limit: SIGNALS_AT_ONCE });
+    const writes = entries.map(({ key }) => del(key));
+    if (writes.length > 0) await store.commit([{ guards: [], writes }]);
+    if (!more) return;
   }
 }
 
@@ -128,11 +143,11 @@ async function judge(
   const runsThere = (state: StateRecord | undefined): state is StateRecord =>
     state?.state === "running" && state.worker === worker;
   const task = await readTask(store, id);
-  const failedMs = task?.spec.retention?.failedMs ?? DEFAULT_RETENTION.failedMs;
-  const facts = { at: clock.now(), by, failedMs };
+  const facts = { at: clock.now(), by, failedMs: DEFAULT_RETENTION.failedMs };
   if (task) {
     const { state, stateRevision: modRevision } = task;
     if (!runsThere(state)) return undefined;
+    facts.failedMs = (await retentionOf(store, task)).failedMs;
     return { id, ...rescuePart({ key: taskKey(id, "state"), modRevision }, state, task, facts) };
   }
   // A task whose spec cannot be read may have a state all the same.
@@ -140,6 +155,15 @@ async function judge(
   const state = entry && readOr(entry, decodeState);
   if (!entry || !runsThere(state)) return undefined;
   return { id, part: orphanPart(entry, id, state, facts), state: "failed" };
+}
+
+/** The queue is asked only where it is needed: few of the tasks end with their worker. */
+async function retentionOf(store: Store, task: StoredTask): Promise<RetentionRecord> {
+  const { spec, state, cancel } = task;
+  const goesOn = !cancel && (state?.lost ?? 0) + 1 < LOST_WORKERS_MAX;
+  if (spec.retention || goesOn) return spec.retention ?? DEFAULT_RETENTION;
+  const { record } = await readQueueSettings(store, positionOf(spec, state).queue);
+  return record.retention ?? DEFAULT_RETENTION;
 }
 
 /** The ids of those that were refused, because somebody else was faster or the task changed. */

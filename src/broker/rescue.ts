@@ -15,7 +15,14 @@ import { positionOf } from "../task/position.ts";
 import { type AttemptRecord, encodeRecord, type StateRecord } from "../task/records.ts";
 import type { StoredTask } from "../task/task-reader.ts";
 import { readyAgainValue } from "./enqueue.ts";
-import { attemptWrite, endWrites, type FinalRecord, finalState, specBytes } from "./finish.ts";
+import {
+  acknowledgeWrites,
+  attemptWrite,
+  endWrites,
+  type FinalRecord,
+  finalState,
+  specBytes,
+} from "./finish.ts";
 
 /** A task whose worker vanished this often is taken to be the cause, and fails. */
 export const LOST_WORKERS_MAX = 3;
@@ -59,7 +66,8 @@ export function rescuePart(
   if (cancel) {
     const { graceMs: _grace, ...wish } = cancel;
     const final = finalState({ ...next, cancel: wish }, "cancelled", facts.at, facts.failedMs);
-    return { part: part([...end(final), del(cancelKey)]), state: "cancelled" };
+    const answered = acknowledgeWrites(spec.id, from);
+    return { part: part([...end(final), ...answered]), state: "cancelled" };
   }
   if (lost >= LOST_WORKERS_MAX) {
     const error = workerLost(lostWorkers(attempts, from), lost);

@@ -1,31 +1,49 @@
 /**
- * Finds the tasks of an app module.
+ * Finds the tasks and schedules of an app module.
  *
  * An app module is an ES module that exports its tasks, each by itself (by name or as the default)
- * or in lists. Whatever else it exports is left alone. TypeScript is compiled while it is loaded,
- * without checking its types, so that the same file works on every Node that etask runs on.
+ * or in lists, and likewise its schedules. Whatever else it exports is left alone. TypeScript is
+ * compiled while it is loaded, without checking its types, so that the same file works on every
+ * Node that etask runs on.
  */
 import { existsSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { InvalidOptionsError } from "../base/errors.ts";
 import { shown } from "../base/options.ts";
+import type { DeclaredSchedule } from "../schedule/define-schedule.ts";
 import type { RegisteredTask } from "../task/task.ts";
 
 const TYPESCRIPT = [".ts", ".mts", ".cts", ".tsx"];
 
+/** What an app module exports, each once. */
+export interface AppModule {
+  readonly tasks: readonly RegisteredTask[];
+  readonly schedules: readonly DeclaredSchedule[];
+}
+
 /**
- * The tasks that a module exports, each once.
+ * The tasks that a module exports; see {@link loadApp}.
+ *
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`)
+ */
+export async function loadTasks(file: string): Promise<readonly RegisteredTask[]> {
+  return (await loadApp(file)).tasks;
+}
+
+/**
+ * The tasks and schedules that a module exports.
  *
  * @throws InvalidOptionsError (`INVALID_OPTIONS`) when there is no such module, it cannot be
  *   loaded, or exports no task.
  */
-export async function loadTasks(file: string): Promise<readonly RegisteredTask[]> {
+export async function loadApp(file: string): Promise<AppModule> {
   const path = resolve(file);
   if (!existsSync(path)) throw new InvalidOptionsError(`There is no app module ${path}.`);
   const exported = await importModule(path);
   const tasks = new Set(Object.entries(exported).flatMap(([name, value]) => tasksIn(name, value)));
-  if (tasks.size > 0) return [...tasks];
+  const schedules = new Set(Object.values(exported).flat().filter(isSchedule));
+  if (tasks.size > 0) return { tasks: [...tasks], schedules: [...schedules] };
   const names = Object.keys(exported).slice(0, 20).join(", ") || "nothing";
   throw new InvalidOptionsError(
     `The app module ${path} exports no task. Export what defineTask(...) returns, or instances ` +
@@ -82,4 +100,12 @@ function isTask(value: unknown): value is RegisteredTask {
   if (value === null || typeof value !== "object") return false;
   const { name, run, bind } = value as Partial<RegisteredTask>;
   return typeof name === "string" && typeof run === "function" && typeof bind === "function";
+}
+
+/** By its shape, too: what `defineSchedule` returns. */
+function isSchedule(value: unknown): value is DeclaredSchedule {
+  if (value === null || typeof value !== "object") return false;
+  const { name, version, options } = value as Partial<DeclaredSchedule>;
+  if (typeof name !== "string" || typeof version !== "number" || !options) return false;
+  return ["every", "cron", "at"].some((kind) => Object.hasOwn(options, kind));
 }

@@ -152,6 +152,19 @@ export function ageText(ms: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
+/** A duration in the largest unit that it is a whole number of: `90s`, `1h`, `1500ms`. */
+export function durationText(ms: number): string {
+  const [text = "ms", unit = 1] = UNITS.find(([, each]) => ms % each === 0) ?? [];
+  return `${ms / unit}${text}`;
+}
+
+const UNITS = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["m", 60_000],
+  ["s", 1_000],
+] as const;
+
 function paintOn(
   { env, ...streams }: OutputWorld,
   stream: "stdout" | "stderr",

@@ -5,6 +5,7 @@ import { addBeat } from "./commands/beat.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEnqueue } from "./commands/enqueue.ts";
 import { addQueues } from "./commands/queues.ts";
+import { addSchedules } from "./commands/schedules.ts";
 import { addTasks } from "./commands/tasks.ts";
 import { addWorker } from "./commands/worker.ts";
 import { addWorkers } from "./commands/workers.ts";
@@ -54,7 +55,16 @@ function createProgram(cli: Cli): Command {
       outputError: () => {},
     })
     .exitOverride();
-  for (const add of [addWorker, addBeat, addEnqueue, addTasks, addWorkers, addQueues, addDoctor]) {
+  for (const add of [
+    addWorker,
+    addBeat,
+    addEnqueue,
+    addTasks,
+    addSchedules,
+    addWorkers,
+    addQueues,
+    addDoctor,
+  ]) {
     add(program, cli);
   }
   return program;

@@ -100,17 +100,19 @@ test("election: when the leader's lease is gone, another one follows within it",
   await Promise.all([a.done, b.done]);
 });
 
-test("election: a key that somebody deletes is one to stand for", async () => {
-  const { clock, storage, leaders, candidate } = setup();
+test("election: a leader whose key somebody deletes makes way for another one", async () => {
+  const { clock, storage, leaders, terms, candidate } = setup();
   const a = candidate("a");
   await clock.settle();
   const b = candidate("b");
   await clock.settle();
   await storage.open().commit([{ guards: [], writes: [del(KEY)] }]);
   await clock.settle();
-  // For a moment both believe that they lead: what they do must bear that.
-  expect(leaders).toEqual(["a", "b"]);
+  expect(leaders).toEqual(["b"]);
+  expect(terms).toEqual(["a", "b"]);
+  expect(a.session()?.lost.aborted).toBe(false);
   for (const each of [a, b]) each.stop();
   await clock.advance(TTL_MS);
   await Promise.all([a.done, b.done]);
+  expect(storage.get(KEY)).toBeUndefined();
 });

@@ -9,12 +9,13 @@
  *
  * Two leaders at once are possible for moments: the lease of the first one is gone, and its process
  * has not noticed yet. So what a leader does must do no harm when two do it; leadership only saves
- * work. A leader that finds its session lost stops leading and becomes a candidate again.
+ * work. A leader that finds its session lost, or its key gone or not its own, stops leading and
+ * becomes a candidate again.
  *
  * When the store is away nobody is elected, and a leader stops after 0.9 of its lease. A process
  * that dies between grant and put leaves a lease without a key.
  */
-import type { LoopWorld } from "../base/loop.ts";
+import { type LoopWorld, runLoop } from "../base/loop.ts";
 import { keyRange } from "../store/range.ts";
 import type { Entry, Store, WatchBatch } from "../store/store.ts";
 import { StoreRefusedError } from "../store/store-errors.ts";
@@ -47,12 +48,39 @@ export async function standForElection(
     if (signal.aborted) return;
     const session = await tryToWin(store, world, options);
     if (!session) continue;
+    const over = new AbortController();
+    const ends = AbortSignal.any([signal, session.lost, over.signal]);
+    const watching = runLoop("leader key", world, ends, (until) =>
+      untilDeposed(store, session, over, until),
+    );
+    // At once, and not when the last call of what was led has been answered.
+    ends.addEventListener("abort", () => void session.close(), { once: true });
     try {
-      await lead(session, AbortSignal.any([signal, session.lost]));
+      await lead(session, ends);
     } finally {
-      await session.close();
+      over.abort();
+      await Promise.all([session.close(), watching]);
     }
   }
+}
+
+/** Aborts `over` when the key is no longer the session's, as after a restore or by hand. */
+function untilDeposed(
+  store: Store,
+  { key, createRevision }: Session,
+  over: AbortController,
+  signal: AbortSignal,
+): Promise<void> {
+  const check = (entry: Entry | undefined) => {
+    if (entry?.createRevision !== createRevision) over.abort();
+  };
+  const sink = {
+    reset: ([entry]: readonly Entry[]) => check(entry),
+    apply: ({ events }: WatchBatch) => {
+      for (const event of events) check(event.type === "put" ? event.entry : undefined);
+    },
+  };
+  return follow(store, keyRange(key), sink, signal);
 }
 
 async function tryToWin(

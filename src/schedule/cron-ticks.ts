@@ -1,8 +1,9 @@
 /**
  * When a cron pattern's wall-clock times come in a time zone.
  *
- * A stretch of constant offset turns wall-clock times into instants one to one. Only where the clock
- * was changed there is something to decide, and all of it concerns the beginning of a stretch:
+ * A stretch of constant offset turns wall-clock times into instants one to one. Only where the
+ * clock was changed there is something to decide, and all of it concerns the beginning of a
+ * stretch:
  *
  * - **put forward**: the wall-clock times between the old and the new time never come. With
  *   `missing: "shift"` a run that falls there comes as long after the change as it would have come
@@ -11,8 +12,8 @@
  * - **put back**: the wall-clock times between the new and the old time come twice. With
  *   `repeated: "first"` the second time does not count, with `"both"` it does.
  *
- * A pattern for every hour, or every n hours, means real time that goes on: it has nothing to shift,
- * and runs in both passes.
+ * A pattern for every hour, or every n hours, means real time that goes on: it has nothing to
+ * shift, and runs in both passes.
  */
 import { INSTANT_MS_MAX } from "../base/date.ts";
 import type { CronPattern } from "./cron.ts";

@@ -8,7 +8,9 @@ import { InvalidScheduleError } from "./schedule-errors.ts";
  * same date and time would have in UTC.
  */
 export interface CronPattern {
-  /** The first wall-clock time at or after `wall` that matches; `undefined` beyond the year 9999. */
+  /**
+   * The first wall-clock time at or after `wall` that matches; `undefined` beyond the year 9999.
+   */
   atOrAfter(wall: number): number | undefined;
   /** Whether a wall-clock time matches. */
   matches(wall: number): boolean;

@@ -50,7 +50,8 @@ export function zoneNamed(name: string): Zone {
 
 function formatOf(timeZone: string): Intl.DateTimeFormat {
   try {
-    // Newer versions of Node also take offsets such as "+01:00"; a schedule must mean the same on all.
+    // Newer versions of Node also take offsets such as "+01:00"; a schedule must mean the same on
+    // all.
     if (!/^[A-Za-z]/.test(timeZone)) throw new RangeError("An offset is no zone.");
     return new Intl.DateTimeFormat("en-US", {
       timeZone,

@@ -32,8 +32,8 @@ export interface CancelReceipt {
 /** When a waiting task is to become ready. */
 export type Reschedule = { readonly in: Duration } | { readonly at: Instant } | "now";
 
-/** How a task that has ended is to run once more; what is left out stays as it was. */
-export interface RedriveOptions {
+/** What can change of a task that waits, or is to run once more; what is left out stays. */
+export interface EditOptions {
   /** Instead of the old input. */
   readonly input?: unknown;
   readonly queue?: string;
@@ -44,6 +44,9 @@ export interface RedriveOptions {
   /** Ready at that time; a time that has passed means now. At most 10 years from now. */
   readonly at?: Instant;
 }
+
+/** How a task that has ended is to run once more. */
+export type RedriveOptions = EditOptions;
 
 /** A task that was made anew. */
 export interface RedriveReceipt {
@@ -59,8 +62,8 @@ export interface TaskControl {
   cancel(id: string, options?: CancelOptions): Promise<CancelReceipt>;
   /** See `TaskHandle.reschedule`. */
   reschedule(id: string, when: Reschedule): Promise<Revision>;
-  /** Moves a waiting task to another queue or priority. */
-  update(id: string, change: { queue?: string; priority?: number }): Promise<Revision>;
+  /** Changes a waiting task in several ways at once. */
+  update(id: string, change: EditOptions): Promise<Revision>;
   /** See `TaskHandle.edit`. */
   edit(id: string, input: unknown): Promise<Revision>;
   /** See `TaskHandle.retry`. */

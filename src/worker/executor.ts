@@ -55,7 +55,9 @@ import { readOr } from "../task/task-reader.ts";
 import { armLimits } from "./attempt-limits.ts";
 import { AttemptRun } from "./attempt-run.ts";
 import type { Hands } from "./hands.ts";
+import type { Wish } from "./inbox.ts";
 import type { QueueSettingsView } from "./queue-settings.ts";
+import type { Slots } from "./slots.ts";
 import { type Judged, retryAtVerdict, totalTimeoutVerdict, verdictOf } from "./verdict.ts";
 
 /** What an executor works with. */
@@ -67,12 +69,11 @@ export interface ExecutorWorld {
   readonly worker: string;
   readonly resultBytesMax: number;
   readonly settings: QueueSettingsView;
-  /** As many handlers may go on after their attempt was ended without keeping their slot. */
-  readonly zombiesMax: number;
+  readonly slots: Slots;
   /** Aborts when outcomes need not be tried any longer. */
   readonly giveUp: AbortSignal;
   /** What is known to be wanted of a task that is about to run. */
-  wishOf(id: string): CancelRecord | undefined;
+  wishOf(id: string): Wish | undefined;
 }
 
 /** See the essay above. */
@@ -80,7 +81,6 @@ export class Executor {
   readonly #with: ExecutorWorld;
   readonly #nextSequence: IdSource;
   readonly #running = new Set<AttemptRun>();
-  #zombies = 0;
   /** Once set, nothing is started any more. */
   #ended: AbortReason | undefined;
 
@@ -139,12 +139,12 @@ export class Executor {
   }
 
   /** Tells the handler of a task that it is cancelled. Returns whether the task runs here. */
-  cancel(id: string, wish: CancelRecord): boolean {
+  cancel(id: string, { cancel, revision }: Wish): boolean {
     let found = false;
     for (const run of this.#running) {
-      if (run.attempt.id !== id) continue;
+      if (run.attempt.id !== id || revision < run.attempt.fence) continue;
       found = true;
-      if (!run.wish) this.#cancel(run, wish);
+      if (!run.wish) this.#cancel(run, cancel);
     }
     return found;
   }
@@ -174,11 +174,12 @@ export class Executor {
 
   async #decide(run: AttemptRun): Promise<Outcome> {
     const wish = this.#with.wishOf(run.attempt.id);
-    if (wish) this.#cancel(run, wish);
+    // One that was about an earlier attempt may not have been forgotten yet.
+    if (wish && wish.revision > run.attempt.fence) this.#cancel(run, wish.cancel);
     if (this.#ended) run.abort(this.#ended);
     if (!run.aborted) return run.decided(() => this.#attempt(run));
     run.handlerEnded = true;
-    return wish ? { kind: "cancelled", cancel: factsOf(wish) } : { kind: "released" };
+    return run.wish ? { kind: "cancelled", cancel: factsOf(run.wish) } : { kind: "released" };
   }
 
   /** From spec to outcome: everything a handler can do wrong ends here as data. */
@@ -191,6 +192,7 @@ export class Executor {
       const input = await parseWith(task.input, `input of ${spec.name}`, spec.input);
       // What was said while the spec was read must keep the handler from being started.
       if (run.aborted) return this.#unfinished(run, run.signal.reason);
+      if (isOver(judged())) return totalTimeoutVerdict(judged());
       armLimits(run, this.#with.world, judged);
       const result = await task.run(input as never, this.#context(run, spec));
       if (isSnooze(result)) return snoozed(judged(), result.delayMs);
@@ -265,11 +267,9 @@ export class Executor {
       origin: run.task?.origin ?? "",
     });
     run.handlerDone.then(() => this.#stale(run.attempt, "late result"));
-    if (this.#zombies >= this.#with.zombiesMax) return false;
-    this.#zombies += 1;
-    run.handlerDone.then(() => {
-      this.#zombies -= 1;
-    });
+    const { slots } = this.#with;
+    if (!slots.admitZombie()) return false;
+    run.handlerDone.then(() => slots.zombieEnded());
     return true;
   }
 
@@ -334,11 +334,14 @@ function factsOf({ graceMs: _grace, ...facts }: CancelRecord): CancelFacts {
   return facts;
 }
 
+/** Whether the time of the task as a whole is over, or will be in `delayMs`. */
+function isOver({ spec, now }: Judged, delayMs = 0): boolean {
+  return spec?.deadlineAt !== undefined && now + delayMs >= spec.deadlineAt;
+}
+
 /** A pause that would end when the task's time is over is none. */
 function snoozed(judged: Judged, delayMs: number): Outcome {
-  const { deadlineAt } = judged.spec ?? {};
-  const late = deadlineAt !== undefined && judged.now + delayMs >= deadlineAt;
-  return late ? totalTimeoutVerdict(judged) : { kind: "snoozed", delayMs };
+  return isOver(judged, delayMs) ? totalTimeoutVerdict(judged) : { kind: "snoozed", delayMs };
 }
 
 /** What removes a task that is not to be kept, once its end is there for all who wait for it. */

@@ -10,10 +10,11 @@
  * the task wait again is refused by it, and Beat ends the task when its time is over.
  */
 import { type LoopWorld, pause } from "../base/loop.ts";
+import { clearSignals } from "../broker/rescue-worker.ts";
 import { follow } from "../coordination/follower.ts";
 import { untilAnswered } from "../coordination/until-answered.ts";
 import { del } from "../store/part.ts";
-import type { Entry, Store, WatchBatch } from "../store/store.ts";
+import type { Entry, Revision, Store, WatchBatch } from "../store/store.ts";
 import { decodeCancel } from "../task/decode.ts";
 import { idOfSignalKey, signalRange, taskKey } from "../task/keyspace.ts";
 import type { CancelRecord } from "../task/records.ts";
@@ -21,10 +22,19 @@ import { readOr } from "../task/task-reader.ts";
 
 const STRAY_MS = 5_000;
 
+/** Somebody wants a task cancelled. */
+export interface Wish {
+  readonly cancel: CancelRecord;
+  /**
+   * When it was written: it is about the attempt that held the task then, not about a later one.
+   */
+  readonly revision: Revision;
+}
+
 /** Who runs the tasks. */
 export interface InboxEvents {
   /** Somebody wants the task cancelled. Returns whether it runs here. */
-  cancelWanted(id: string, wish: CancelRecord): boolean;
+  cancelWanted(id: string, wish: Wish): boolean;
   /** Whether the task runs here. */
   runs(id: string): boolean;
 }
@@ -35,7 +45,7 @@ export class Inbox {
   readonly #world: LoopWorld;
   readonly #worker: string;
   readonly #events: InboxEvents;
-  readonly #wishes = new Map<string, CancelRecord>();
+  readonly #wishes = new Map<string, Wish>();
 
   constructor(store: Store, world: LoopWorld, worker: string, events: InboxEvents) {
     this.#store = store;
@@ -45,7 +55,7 @@ export class Inbox {
   }
 
   /** What is known to be wanted of a task that is about to run. */
-  wishOf(id: string): CancelRecord | undefined {
+  wishOf(id: string): Wish | undefined {
     return this.#wishes.get(id);
   }
 
@@ -66,6 +76,11 @@ export class Inbox {
     return follow(this.#store, signalRange(this.#worker), sink, signal);
   }
 
+  /** Forgets signals that nobody will answer any more. Throws what the store throws. */
+  async clear(): Promise<void> {
+    await clearSignals(this.#store, this.#worker);
+  }
+
   #hear(key: string, signal: AbortSignal): void {
     const id = idOfSignalKey(key);
     if (id === undefined) return;
@@ -76,8 +91,9 @@ export class Inbox {
   async #look(id: string, key: string, signal: AbortSignal): Promise<void> {
     const read = () => this.#store.get(taskKey(id, "cancel"));
     const entry = await untilAnswered(read, this.#world, signal);
-    const wish = entry && readOr(entry, decodeCancel);
-    if (wish) {
+    const cancel = entry && readOr(entry, decodeCancel);
+    if (cancel) {
+      const wish = { cancel, revision: entry.modRevision };
       this.#wishes.set(id, wish);
       if (this.#events.cancelWanted(id, wish)) return;
     }

@@ -96,7 +96,7 @@ export class Incarnation {
       worker,
       resultBytesMax,
       settings: this.#settings,
-      zombiesMax: slots.capacity,
+      slots,
       giveUp,
       wishOf: (id) => this.#inbox.wishOf(id),
     });
@@ -152,6 +152,7 @@ export class Incarnation {
     const released = lost ? 0 : await this.#drain();
     this.#ending.abort();
     await Promise.all([...loops, ...[...this.#followed.values()].map(({ done }) => done)]);
+    if (!lost) await this.#inbox.clear().catch(() => {});
     await this.#session.close().catch(() => {});
     publish("etask:worker:stopped", { worker: this.worker, released });
   }

@@ -3,12 +3,16 @@
  * ended leaves its place before its outcome is recorded, so that the next handler need not wait for
  * the store; but no more than `capacity` outcomes may be under way, so a store that is away stops
  * the taking.
+ *
+ * A handler that goes on although its attempt was ended is a zombie. It leaves its place, too, but
+ * of those there may be no more than `capacity` either.
  */
 export class Slots {
   readonly capacity: number;
   readonly #onFree: () => void;
   #running = 0;
   #recording = 0;
+  #zombies = 0;
 
   /** `onFree` is called whenever there may be a free place. */
   constructor(capacity: number, onFree: () => void) {
@@ -45,6 +49,18 @@ export class Slots {
     this.#running -= 1;
     this.#recording += 1;
     this.#onFree();
+  }
+
+  /** Asks whether one more zombie may leave its place; then say when it has ended. */
+  admitZombie(): boolean {
+    if (this.#zombies >= this.capacity) return false;
+    this.#zombies += 1;
+    return true;
+  }
+
+  /** Takes note that a zombie that had left its place has ended. */
+  zombieEnded(): void {
+    this.#zombies -= 1;
   }
 
   /** Takes note that an outcome is recorded, or given up. */

@@ -19,6 +19,7 @@ test("doctor: a new store is sound, and the code is 0", async () => {
     "ok       queues ",
     "ok       kinds  ",
     "ok       running",
+    "warning  beat   ",
     "ok       clocks ",
     "ok       records",
   ]);
@@ -48,6 +49,10 @@ test("doctor: an error that needs somebody is code 1, each finding says what to 
         message: "no live worker takes from: mail (1 waiting)",
       },
       advice: "Start a worker with --queue for each of them.",
+    },
+    {
+      ...{ level: "warning", check: "beat", message: expect.stringContaining("nobody keeps time") },
+      advice: "Start a worker, or `etask beat`.",
     },
     {
       ...{ level: "warning", check: "records", advice: expect.any(String) },
@@ -81,7 +86,7 @@ test("doctor: of an etcd it tells version, role, size and known hazards", async 
   expect(findings[0]).toMatchObject({
     level: "ok",
     check: "etcd",
-    message: expect.stringMatching(/ runs 3\.4\.\d+, leader, \d+\.\d MiB on disk/),
+    message: expect.stringMatching(/ runs 3\.4\.\d+, leader, .* in use, quota 2048\.0 MiB$/),
   });
   const hazards = findings.filter(({ check, level }) => check === "etcd" && level === "warning");
   expect(hazards.length).toBeGreaterThan(0);

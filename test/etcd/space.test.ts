@@ -1,7 +1,7 @@
 import { channel } from "node:diagnostics_channel";
 import { expect, test, vi } from "vitest";
 import { createApp } from "../../src/app.ts";
-import { type Clock, systemClock } from "../../src/base/clock.ts";
+import { systemClock } from "../../src/base/clock.ts";
 import type { Events } from "../../src/base/events.ts";
 import { runLoop } from "../../src/base/loop.ts";
 import { systemRandom } from "../../src/base/random.ts";
@@ -18,23 +18,10 @@ import { defineTask } from "../../src/task/task.ts";
 import { defineHeldTask } from "../queue/support/tasks.ts";
 import { optionsOf } from "../support/etcd-driver.ts";
 import { type EtcdServer, startEtcd } from "../support/etcd-server.ts";
+import { createFastClock } from "../support/fast-clock.ts";
 
 const MIB = 1024 ** 2;
 vi.setConfig({ testTimeout: 120_000 });
-
-/** A clock on which minutes pass in seconds; what was real stays in order. */
-function createFastClock(factor: number): Clock {
-  const wall = systemClock.now();
-  const start = systemClock.monotonic();
-  const elapsed = () => (systemClock.monotonic() - start) * factor;
-  return {
-    ...systemClock,
-    now: () => Math.floor(wall + elapsed()),
-    monotonic: () => start + elapsed(),
-    sleep: (ms, signal) => systemClock.sleep(ms / factor, signal),
-    after: (ms, action) => systemClock.after(ms / factor, action),
-  };
-}
 
 /** Resolves with the next event for which `wanted` holds. */
 function nextEvent<Name extends keyof Events>(
@@ -156,7 +143,9 @@ for (const line of ["3.4", "3.5"] as const) {
   });
 }
 
-/** Versions before 3.5.33 do not count what is nested in a transaction, which is how grouping works. */
+/**
+ * Versions before 3.5.33 do not count what is nested in a transaction, which is how grouping works.
+ */
 async function openUngrouped(url: string): Promise<Store> {
   const driver = createNamespacedStore(await openEtcdStore(optionsOf(url)), "etask/");
   return createResolvingStore(driver, { clock: systemClock, random: systemRandom });

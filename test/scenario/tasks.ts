@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { defineTask } from "../../src/index.ts";
+import { type AttemptAbortedError, defineTask } from "../../src/index.ts";
 
 /** Where a handler notes that it started, and which file lets it end. */
 export interface GateInput {
@@ -37,5 +37,28 @@ export const block = defineTask({
   },
 });
 
+/** Runs until it is told to stop, and notes why. */
+export const obey = defineTask({
+  name: "scenario.obey",
+  async run({ log }: { readonly log: string }, { id, attempt, signal }) {
+    appendFileSync(log, `${JSON.stringify({ id, attempt, pid: process.pid })}\n`);
+    try {
+      await sleep(600_000, undefined, { signal });
+    } finally {
+      const { reason: told, code } = signal.reason as AttemptAbortedError;
+      appendFileSync(log, `${JSON.stringify({ id, told, code })}\n`);
+    }
+  },
+});
+
+/** Notes that it started, and takes a while. */
+export const work = defineTask({
+  name: "scenario.work",
+  async run({ log, ms }: { readonly log: string; readonly ms: number }, { id, attempt, fence }) {
+    appendFileSync(log, `${JSON.stringify({ id, attempt, fence, pid: process.pid })}\n`);
+    await sleep(ms);
+  },
+});
+
 /** All tasks of the scenarios. */
-export const tasks = [gate, note, block];
+export const tasks = [gate, note, block, obey, work];

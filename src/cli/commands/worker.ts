@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import { createApp } from "../../app.ts";
 import type { WorkerOptions } from "../../worker/worker-options.ts";
-import { loadTasks } from "../app-module.ts";
+import { loadApp } from "../app-module.ts";
 import { durationArgument, wholeNumber } from "../arguments.ts";
 import { type Cli, type GlobalOptions, storeUrlOf } from "../cli.ts";
 import { aborted, LOG_LEVELS, startLog } from "../start-log.ts";
@@ -52,11 +52,11 @@ export function addWorker(program: Command, cli: Cli): void {
 async function runWorker(cli: Cli, options: Options): Promise<void> {
   const store = storeUrlOf(cli, options);
   const workerOptions = workerOptionsOf(options);
-  const tasks = await loadTasks(options.app);
+  const module = await loadApp(options.app);
   const { log, stopLogging } = await startLog(cli.output, options.logLevel);
   using stop = catchStopSignals(cli.clock);
   try {
-    await using app = await createApp({ store, tasks, beat: options.beat });
+    await using app = await createApp({ store, ...module, beat: options.beat });
     const worker = app.createWorker(workerOptions);
     await worker.start();
     await aborted(stop.signal);

@@ -2,8 +2,6 @@ import type { EtcdEndpointStatus, EtcdStore } from "../../store/etcd/index.ts";
 import type { EtcdLocation } from "../../store/store-url.ts";
 import { error, type Finding, ok, some, warning } from "./finding.ts";
 
-/** What etcd allows a database unless `--quota-backend-bytes` says otherwise. */
-const QUOTA_DEFAULT_BYTES = 2 * 1024 ** 3;
 const QUOTA_SHARE = 0.75;
 const LOOSE_BYTES_MIN = 256 * 1024 ** 2;
 
@@ -50,16 +48,24 @@ function serverFindings(server: Answered): Finding[] {
   }
   const role = leader ? "leader" : learner ? "learner" : "follower";
   const size = `${megabytes(dbSizeBytes)} on disk, ${megabytes(dbSizeInUseBytes)} in use`;
+  const limit = quotaText(server.quota);
   const unexplained = alarms.some((alarm) => alarm !== "NONE") ? [] : errors;
   return [
-    ok("etcd", `${endpoint} runs ${version}, ${role}, ${size}`),
+    ok("etcd", `${endpoint} runs ${version}, ${role}, ${size}, ${limit}`),
     ...unexplained.map((text) =>
       error("etcd", `${endpoint} reports: ${text}`, "See etcd's log of that server."),
     ),
   ];
 }
 
-function spaceFindings({ endpoint, alarms, dbSizeBytes, dbSizeInUseBytes }: Answered): Finding[] {
+function quotaText({ bytes, source }: Answered["quota"]): string {
+  if (bytes === undefined) return "no quota";
+  const said = { url: " by the store URL", server: "", assumed: " presumably" }[source];
+  return `quota ${megabytes(bytes)}${said}`;
+}
+
+function spaceFindings(server: Answered): Finding[] {
+  const { endpoint, alarms, dbSizeBytes, dbSizeInUseBytes, quota } = server;
   const findings: Finding[] = [];
   if (alarms.includes("CORRUPT")) {
     const advice = "Stop writing, and restore the member from the others or from a backup.";
@@ -67,20 +73,30 @@ function spaceFindings({ endpoint, alarms, dbSizeBytes, dbSizeInUseBytes }: Answ
   }
   if (alarms.includes("NOSPACE")) {
     const advice =
-      "Remove tasks, compact, defragment each member, then `etcdctl alarm disarm`; or raise " +
-      "--quota-backend-bytes.";
+      "Outcomes wait in their workers meanwhile. Remove tasks (etask tasks remove works), compact, " +
+      "defragment each member, then `etcdctl alarm disarm`; or raise --quota-backend-bytes.";
     findings.push(error("etcd", `${endpoint} has the alarm NOSPACE: it takes no tasks.`, advice));
-  } else if (dbSizeBytes > QUOTA_SHARE * QUOTA_DEFAULT_BYTES) {
-    const advice =
-      "Unless --quota-backend-bytes says otherwise, etcd stops taking writes at 2 GiB: raise it, " +
-      "or compact and defragment.";
-    findings.push(warning("etcd", `${endpoint} has ${megabytes(dbSizeBytes)} on disk.`, advice));
+  } else if (quota.bytes !== undefined && dbSizeBytes > QUOTA_SHARE * quota.bytes) {
+    findings.push(nearQuota(server, quota.bytes));
   }
   if (dbSizeBytes > LOOSE_BYTES_MIN && dbSizeInUseBytes < dbSizeBytes / 2) {
     const advice = "Defragment it: `etcdctl defrag`, one member after the other.";
     findings.push(warning("etcd", `More than half of ${endpoint}'s file is free space.`, advice));
   }
   return findings;
+}
+
+function nearQuota(server: Answered, quotaBytes: number): Finding {
+  const { endpoint, dbSizeBytes, dbSizeInUseBytes, quota } = server;
+  const message =
+    `${endpoint} has ${megabytes(dbSizeBytes)} on disk, and takes no writes from ` +
+    `${megabytes(quotaBytes)} on.`;
+  const free = dbSizeInUseBytes < QUOTA_SHARE * dbSizeBytes;
+  const advice = free
+    ? "Much of the file is free and is used again; `etcdctl defrag` makes it smaller."
+    : "Raise --quota-backend-bytes, or keep less: retention, queues' keep, compaction.";
+  const unsure = "If its quota is another one, say so in the store URL: ?quota=8GiB.";
+  return warning("etcd", message, quota.source === "assumed" ? `${advice} ${unsure}` : advice);
 }
 
 /** One finding a hazard, however many servers have it. */

@@ -6,11 +6,13 @@ import type { Store } from "../../store/store.ts";
 import { parseStoreUrl, type StoreLocation } from "../../store/store-url.ts";
 import { ensureSchema, SCHEMA_VERSION } from "../../task/meta.ts";
 import type { Cli } from "../cli.ts";
+import { checkBeat } from "./beat.ts";
 import { clockFindings } from "./clocks.ts";
 import { checkEtcd } from "./etcd.ts";
 import { error, type Finding, ok } from "./finding.ts";
 import { probeStore } from "./probe.ts";
 import { listenForRecords, readSomeTasks, recordFindings } from "./records.ts";
+import { checkSpace } from "./space.ts";
 import { checkKinds, checkRunning, queueFindings } from "./work.ts";
 
 const FREE_BYTES_MIN = 256 * 1024 ** 2;
@@ -25,6 +27,7 @@ export async function* examine(store: Store, url: string, cli: Cli): AsyncGenera
   const location = parseStoreUrl(url);
   // Servers that are out of space say so, while the probe would just fail.
   yield* await checkDriver(location);
+  yield* await checkSpace(store);
   yield await probeStore(store, cli);
   await ensureSchema(store, cli.clock);
   yield ok("schema", `the keys have layout version ${SCHEMA_VERSION}, as this etask writes them`);
@@ -36,6 +39,7 @@ export async function* examine(store: Store, url: string, cli: Cli): AsyncGenera
   yield* queueFindings(workers, queues);
   yield* await checkKinds(store, workers, queues);
   yield* await checkRunning(store, running.tasks, workers);
+  yield await checkBeat(store, () => cli.clock.now());
   if (location.driver === "etcd") yield* clockFindings(workers, running.tasks, cli.clock.now());
   else yield ok("clocks", "an embedded store serves one machine, which has one clock");
   yield recordFindings(records, tasks);

@@ -35,6 +35,7 @@ export class TroubledStore implements Store {
   watchCount = 0;
   trouble: Trouble | undefined;
   #away = false;
+  #late: string | undefined;
   #back: (() => void)[] = [];
 
   constructor(store: Store) {
@@ -49,6 +50,16 @@ export class TroubledStore implements Store {
   set away(away: boolean) {
     this.#away = away;
     if (away) return;
+    for (const resolve of this.#back.splice(0)) resolve();
+  }
+
+  /** Watches of the range that begins so deliver nothing while this is set. */
+  get late(): string | undefined {
+    return this.#late;
+  }
+
+  set late(start: string | undefined) {
+    this.#late = start;
     for (const resolve of this.#back.splice(0)) resolve();
   }
 
@@ -81,7 +92,9 @@ export class TroubledStore implements Store {
     this.watches.push(range.start);
     try {
       for await (const batch of this.#store.watch(range, options)) {
-        while (this.#away && !options.signal?.aborted) await this.#comeBack(options.signal);
+        while ((this.#away || this.#late === range.start) && !options.signal?.aborted) {
+          await this.#comeBack(options.signal);
+        }
         if (options.signal?.aborted) return;
         yield batch;
       }
