@@ -17,6 +17,19 @@ import { readExpire } from "../broker/sweep.ts";
 import type { Entry, Revision } from "../store/store.ts";
 import { expireTime } from "../task/keyspace.ts";
 import type { QueueRecord } from "../task/queue-record.ts";
+import type { ExpireRecord } from "../task/records.ts";
+
+/**
+ * What a task takes beside the values of its records: their keys, its expire entry, the store's own
+ * bookkeeping and space that it cannot use. Measured on etcd 3.5: 850 bytes for tasks with 100
+ * bytes of input, more for larger ones.
+ */
+export const TASK_OVERHEAD_BYTES = 800;
+
+/** About what an ended task takes in the store. */
+export function bytesOf({ bytes }: ExpireRecord): number {
+  return bytes + TASK_OVERHEAD_BYTES;
+}
 
 /** What a queue may hold of ended tasks. */
 export type Keep = NonNullable<QueueRecord["keep"]>;
@@ -138,7 +151,7 @@ export class KeepLedger {
     const minutes = record && this.#held.get(record.queue);
     if (!minutes) return false;
     const { count, bytes } = minutes.get(minute) ?? { count: 0, bytes: 0 };
-    const held = { count: count + sign, bytes: bytes + sign * record.bytes };
+    const held = { count: count + sign, bytes: bytes + sign * bytesOf(record) };
     if (held.count > 0) minutes.set(minute, held);
     else minutes.delete(minute);
     return true;

@@ -1,21 +1,23 @@
 import { type LoopWorld, pause } from "../base/loop.ts";
 import { sweepPart } from "../broker/sweep.ts";
+import { COMMIT_PARTS_MAX } from "../store/limits.ts";
 import type { Part } from "../store/part.ts";
 import type { Entry, Store } from "../store/store.ts";
 import { idOfExpireKey } from "../task/keyspace.ts";
 
 /**
- * Most deletions of one commit. Other writes wait for it: on etcd about 5 ms on a machine with two
- * cores, far below the 50 ms that they are promised.
+ * Most deletions of one commit: about as many writes as other large commits have. Who writes
+ * meanwhile waits no longer than behind one of those, far below the 50 ms that are promised.
  */
-export const SWEEP_WRITES_MAX = 256;
+export const SWEEP_WRITES_MAX = 400;
 
-const PAUSE_MS_MIN = 5;
+/** Between two chunks, so that what waits for the store gets its turn. */
+const PAUSE_MS = 5;
 
 /**
- * Removes the tasks of these expire entries in chunks, one after the other. After each there is a
- * pause at least as long as the commit took, so sweeping never takes more than half of the store's
- * time. Returns the entries that were there to be removed; throws what the store throws.
+ * Removes the tasks of these expire entries in chunks, one after the other: never more than one is
+ * under way, so a busy store gives sweeping a small share of its time. Returns the entries that
+ * were there to be removed; throws what the store throws.
  */
 export async function sweepEntries(
   store: Store,
@@ -26,13 +28,11 @@ export async function sweepEntries(
   const swept: Entry[] = [];
   for (const chunk of chunksOf(entries)) {
     if (signal.aborted) break;
-    const startedAt = world.clock.monotonic();
     const results = await store.commit(chunk.map(({ part }) => part));
     for (const [index, { entry }] of chunk.entries()) {
       if (results[index]?.applied) swept.push(entry);
     }
-    const tookMs = world.clock.monotonic() - startedAt;
-    await pause(world, Math.max(PAUSE_MS_MIN, tookMs), signal);
+    await pause(world, PAUSE_MS, signal);
   }
   return swept;
 }
@@ -48,7 +48,8 @@ function* chunksOf(entries: readonly Entry[]): Generator<Chunk, void> {
     if (!part) continue;
     const id = idOfExpireKey(entry.key);
     // Two entries of one task name the same keys, which a commit must not.
-    if (writes + part.writes.length > SWEEP_WRITES_MAX || ids.has(id)) {
+    const full = writes + part.writes.length > SWEEP_WRITES_MAX || ids.size === COMMIT_PARTS_MAX;
+    if (full || ids.has(id)) {
       yield chunk;
       chunk = [];
       writes = 0;

@@ -4,7 +4,7 @@ import { afterKey } from "../store/range.ts";
 import type { Entry, Store } from "../store/store.ts";
 import { expireBetween } from "../task/keyspace.ts";
 import { MINUTE_MS, pages } from "./expire-scan.ts";
-import type { Held, KeepLedger } from "./keep-ledger.ts";
+import { bytesOf, type Held, type KeepLedger } from "./keep-ledger.ts";
 import { sweepEntries } from "./sweep.ts";
 
 /** Removes what a queue holds above its limits, by the sums of a ledger, which it keeps right. */
@@ -63,7 +63,7 @@ export class Trimmer {
         const record = readExpire(entry.value);
         if (record?.queue !== queue) continue;
         chosen.push(entry);
-        left = less(left, record.bytes);
+        left = less(left, bytesOf(record));
       }
       await this.#sweep(chosen, signal);
       this.#cursors.set(queue, { minute, start: afterKey(last) });

@@ -5,7 +5,8 @@
  * manners, not death, and must not cost the worker its tasks. So the renewals run in a
  * `worker_thread` with a store of its own, opened from the store's URL; the two threads share 16
  * bytes: when the last answered renewal was *sent*, and whether the store said that the lease is
- * gone. A store without a URL (the memory driver) lives in one thread alone and is renewed there.
+ * gone. A store without a URL (the memory driver) lives in one thread alone and is renewed there,
+ * and so is a lease that says whether this very thread gets its work done.
  *
  * Renewals are sent every third of the lease's time. When the store is away the thread goes on
  * trying; `lastAnsweredAt` then ages, and the session above decides what that means.
@@ -76,17 +77,22 @@ export class LeaseBoard {
 }
 
 /**
- * Gets ready to keep a lease alive. Resolves when the thread has opened its store, so that a lease
- * that is granted afterwards is renewed from its first third on.
+ * Gets ready to keep a lease alive, on a thread of its own unless `here`. Resolves when the thread
+ * has opened its store, so that a lease that is granted afterwards is renewed from its first third
+ * on.
  *
  * @throws StoreUnavailableError (`STORE_UNAVAILABLE`) when the thread cannot open its store in
  *   time.
  */
-export async function startLeaseKeeper(store: Store, world: LoopWorld): Promise<LeaseKeeper> {
+export async function startLeaseKeeper(
+  store: Store,
+  world: LoopWorld,
+  here = false,
+): Promise<LeaseKeeper> {
   const shared = new SharedArrayBuffer(16);
   const board = new LeaseBoard(shared);
   const renewer =
-    store.url === undefined
+    here || store.url === undefined
       ? renewHere(store, board, world)
       : await renewInThread({ url: store.url, board: shared }, world);
   let stopped: Promise<void> | undefined;

@@ -18,8 +18,8 @@ function setup() {
   const reach = () => {
     if (away) throw new StoreUnavailableError("away", "no");
   };
-  const store = {
-    url: undefined,
+  const storeOf = (url?: string) => ({
+    url,
     commit: async (parts: Parameters<Store["commit"]>[0]) => {
       reach();
       return inner.commit(parts);
@@ -37,10 +37,12 @@ function setup() {
       reach();
       return inner.revoke(lease);
     },
-  } as Store;
+  });
   const world = { clock, random: createSeededRandom(1) };
-  const open = () =>
-    openSession(store, world, { key: "worker/w", value: Buffer.from("w"), ttlMs: TTL_MS });
+  const open = ({ url, here = false }: { url?: string; here?: boolean } = {}) => {
+    const options = { key: "worker/w", value: Buffer.from("w"), ttlMs: TTL_MS, here };
+    return openSession(storeOf(url) as Store, world, options);
+  };
   return {
     clock,
     storage,
@@ -147,4 +149,13 @@ test("session: one that cannot be opened says so and leaves no timer", async () 
   setAway(true);
   await expect(open()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   expect(clock.untilNextTimer()).toBeUndefined();
+});
+
+test("session: one that is renewed here needs no thread, and no second store", async () => {
+  const { clock, open, key, renewals } = setup();
+  const session = await open({ url: "etcd://no.such.host:1", here: true });
+  await clock.advance(TTL_MS * 5);
+  expect(key()?.createRevision).toBe(session.createRevision);
+  expect(renewals()).toBeGreaterThan(10);
+  await session.close();
 });

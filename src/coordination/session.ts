@@ -9,9 +9,9 @@
  * `lost` aborts when the store says that the lease is gone, and also when no renewal was answered
  * for 0.9 of the lease's time: from then on others may rightly have taken over, and a process that
  * is cut off should stop what it does instead of doing it twice. Renewals run off the main thread,
- * so a blocked event loop does not end a session; the check merely happens late. A session that is
- * lost closes itself: were it renewed when the store is back, its key would say that somebody still
- * holds what nobody holds any more.
+ * so a blocked event loop does not end a session, unless it asks for that; the check merely happens
+ * late. A session that is lost closes itself: were it renewed when the store is back, its key would
+ * say that somebody still holds what nobody holds any more.
  *
  * If the process dies, the lease expires and the key goes. If it dies between grant and put, the
  * lease expires without a key. After `close()` the key is gone at once.
@@ -34,6 +34,11 @@ export interface SessionOptions {
   readonly value: Uint8Array;
   /** How long after the process's death the key goes. */
   readonly ttlMs: number;
+  /**
+   * Renew on this thread: the session then also ends when the event loop is blocked for too long.
+   * Default false.
+   */
+  readonly here?: boolean;
 }
 
 /** See the essay above. */
@@ -116,9 +121,9 @@ export class Session implements AsyncDisposable {
 export async function openSession(
   store: Store,
   world: LoopWorld,
-  { key, value, ttlMs }: SessionOptions,
+  { key, value, ttlMs, here }: SessionOptions,
 ): Promise<Session> {
-  const keeper = await startLeaseKeeper(store, world);
+  const keeper = await startLeaseKeeper(store, world, here);
   try {
     const askedAt = world.clock.monotonic();
     const lease = await store.grant(ttlMs);

@@ -41,15 +41,13 @@ test("rhythm: ticksFrom lists what lies in between, with the first and without t
 test("rhythm: the last instant up to now is the one that counting would find", () => {
   const rhythm = fc.oneof(
     fc.integer({ min: 1_000, max: 10_000_000 }).map((everyMs): RhythmRecord => ({ everyMs })),
-    fc
-      .constantFrom("* * * * *", "0 */3 * * *", "30 2 * * *", "*/10 1-4 * * MON", "0 0 L * *")
-      .map(
-        (cron): RhythmRecord => ({
-          cron,
-          timeZone: "America/New_York",
-          dst: { missing: "shift", repeated: "both" },
-        }),
-      ),
+    fc.constantFrom("* * * * *", "0 */3 * * *", "30 2 * * *", "*/10 1-4 * * MON", "0 0 L * *").map(
+      (cron): RhythmRecord => ({
+        cron,
+        timeZone: "America/New_York",
+        dst: { missing: "shift", repeated: "both" },
+      }),
+    ),
   );
   const instant = fc.integer({ min: Date.UTC(2020, 0, 1), max: Date.UTC(2035, 0, 1) });
   fc.assert(

@@ -119,7 +119,7 @@ test("enqueue --wait: a failure is code 1, and its message cannot steer the term
 
 test("enqueue --wait: when the time is over the code is 1, and the task goes on", async () => {
   await using place = await makePlace();
-  const args = ["enqueue", "x", "--id", "slow", "--wait", "--timeout", "50ms"];
+  const args = ["enqueue", "x", "--id", "slow", "--wait", "--wait-timeout", "50ms"];
   const { code, stdout, stderr } = await place.etask(...args);
   expect({ code, stdout }).toEqual({ code: 1, stdout: "slow" });
   expect(stderr).toContain("(WAIT_TIMEOUT)");

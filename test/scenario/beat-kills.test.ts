@@ -112,5 +112,5 @@ describe.each(stores)("$name", ({ name, open }) => {
     const revisions = found.map(({ createRevision }) => createRevision);
     expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
     expect(paused).toMatchObject({ fired: ids.length, skipped: 0 });
-  }, 300_000);
+  }, 420_000);
 });

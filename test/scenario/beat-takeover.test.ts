@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createApp } from "../../src/index.ts";
 import { scenarioStores } from "./stores.ts";
-import { note, tasks } from "./tasks.ts";
+import { block, note, tasks } from "./tasks.ts";
 import { WorkerChild } from "./worker-child.ts";
 
 const TTL_MS = 2_000;
@@ -51,5 +51,23 @@ describe.each(scenarioStores)("$name", ({ open }) => {
     expect(tookMs).toBeLessThan(1_000);
     expect(second.all("etask:beat:resigned")).toEqual([]);
     expect(await first.ended()).toBe(0);
+  });
+
+  test("a Beat whose event loop is blocked is followed, though its worker keeps its tasks", async () => {
+    await using store = await open();
+    await using _app = await createApp({ store: store.url, tasks });
+    const first = await WorkerChild.start(store.url, { leaseTtl: TTL_MS }, BEAT);
+    await using _first = first;
+    await first.seen("etask:beat:elected");
+    const second = await WorkerChild.start(store.url, { queues: ["other"] }, BEAT);
+    await using _second = second;
+
+    const blocking = await block.delay({ ms: 8_000 });
+    await second.seen("etask:beat:elected");
+    expect((await blocking.state()).state).toBe("running");
+    expect(await blocking.result({ timeout: "30s" })).toEqual({ pid: first.pid });
+    await first.seen("etask:beat:resigned");
+    expect(first.all("etask:beat:resigned")).toMatchObject([{ lost: true }]);
+    expect((await blocking.state()).attempt).toBe(1);
   });
 });

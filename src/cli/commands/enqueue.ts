@@ -15,7 +15,12 @@ interface Options extends GlobalOptions {
   readonly priority?: string;
   readonly header?: readonly string[];
   readonly wait?: boolean;
+  readonly waitTimeout?: string;
+  readonly in?: string;
+  readonly at?: string;
+  readonly expiresIn?: string;
   readonly timeout?: string;
+  readonly totalTimeout?: string;
 }
 
 const EXAMPLES = `
@@ -24,7 +29,8 @@ task fails, or when the time is over first.
 
 Examples:
   $ etask enqueue disk.format --input '{"device":"/dev/sdb"}' --id-prefix node-7/
-  $ etask enqueue report.build --input @report.json --app tasks.ts --wait --timeout 5m
+  $ etask enqueue report.build --input @report.json --app tasks.ts --wait --wait-timeout 5m
+  $ etask enqueue mail.send --in 2h --expires-in 1d --timeout 30s --total-timeout 1h
   $ echo '[1,2,3]' | etask enqueue sum --input - --priority 9 --header trace=abc
 `;
 
@@ -42,8 +48,13 @@ export function addEnqueue(program: Command, cli: Cli): void {
     .option("--queue <name>", "the queue to wait in")
     .option("--priority <n>", "0 to 9, 9 runs first")
     .option("--header <key=value>", "travels with the task; may be given several times", collect)
+    .option("--in <duration>", "ready so long from now")
+    .option("--at <time>", "ready at that time, as in 2030-01-31T09:00:00Z")
+    .option("--expires-in <duration>", "expires when it was not started by then")
+    .option("--timeout <duration>", "how long one attempt may take")
+    .option("--total-timeout <duration>", "how long it may take in all")
     .option("--wait", "wait for the task to end and print its result")
-    .option("--timeout <duration>", "with --wait: how long, as in 30s or 5m (default: no limit)")
+    .option("--wait-timeout <duration>", "with --wait: how long, as in 5m (default: no limit)")
     .addHelpText("after", EXAMPLES)
     .action((name: string, _options, command: Command) =>
       enqueue(cli, name, command.optsWithGlobals<Options>()),
@@ -51,8 +62,8 @@ export function addEnqueue(program: Command, cli: Cli): void {
 }
 
 async function enqueue(cli: Cli, name: string, options: Options): Promise<void> {
-  if (options.timeout !== undefined && options.wait !== true) {
-    throw new InvalidOptionsError("--timeout needs --wait.");
+  if (options.waitTimeout !== undefined && options.wait !== true) {
+    throw new InvalidOptionsError("--wait-timeout needs --wait.");
   }
   const delayOptions = delayOptionsOf(options);
   const input = await readInput(options.input, cli.stdin);
@@ -61,7 +72,7 @@ async function enqueue(cli: Cli, name: string, options: Options): Promise<void> 
     if (options.app !== undefined) app.registry.get(name);
     const task = await app.enqueue(name, input, delayOptions);
     sayEnqueued(cli, task);
-    if (options.wait === true) await waitFor(cli, task, options.timeout);
+    if (options.wait === true) await waitFor(cli, task, options.waitTimeout);
   });
 }
 
@@ -78,13 +89,26 @@ async function waitFor(cli: Cli, task: TaskHandle, timeout: string | undefined):
   else cli.output.record(result);
 }
 
-function delayOptionsOf({ id, idPrefix, queue, priority, header }: Options): DelayOptions {
+function delayOptionsOf({
+  id,
+  idPrefix,
+  queue,
+  priority,
+  header,
+  ...times
+}: Options): DelayOptions {
   const headers = headersOf(header);
+  const { in: delay, at, expiresIn, timeout, totalTimeout } = times;
   return {
     ...(id !== undefined && { id }),
     ...(idPrefix !== undefined && { idPrefix }),
     ...(queue !== undefined && { queue }),
     ...(priority !== undefined && { priority: wholeNumber("--priority", priority) }),
     ...(headers !== undefined && { headers }),
+    ...(delay !== undefined && { in: durationArgument(delay) }),
+    ...(at !== undefined && { at }),
+    ...(expiresIn !== undefined && { expiresIn: durationArgument(expiresIn) }),
+    ...(timeout !== undefined && { timeout: durationArgument(timeout) }),
+    ...(totalTimeout !== undefined && { totalTimeout: durationArgument(totalTimeout) }),
   };
 }

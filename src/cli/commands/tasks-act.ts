@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { InvalidOptionsError } from "../../base/errors.ts";
 import type { CancelReceipt } from "../../task/control.ts";
 import { requireId } from "../../task/names.ts";
 import { durationArgument, readInput, wholeNumber } from "../arguments.ts";
@@ -115,6 +116,9 @@ async function edit(cli: Cli, id: string, options: EditArguments): Promise<void>
     ...(at !== undefined && { at }),
     ...(options.input !== undefined && { input: await readInput(options.input, cli.stdin) }),
   };
+  if (Object.keys(change).length === 0) {
+    throw new InvalidOptionsError("Nothing to change: give at least one of the options.");
+  }
   const tasks = await loadTasksIn(options);
   const revision = await withApp(cli, { ...options, tasks }, ({ broker }) =>
     broker.update(id, change),

@@ -6,7 +6,10 @@ import type { TaskView } from "../../task/view.ts";
 import { wholeNumber } from "../arguments.ts";
 import { type Cli, type GlobalOptions, withApp } from "../cli.ts";
 import { reportFailure } from "../failure.ts";
-import { ageText, printable } from "../output.ts";
+import { ageText } from "../output.ts";
+import { sayTask } from "../task-text.ts";
+import { addTasksAct } from "./tasks-act.ts";
+import { addTasksFailed } from "./tasks-failed.ts";
 import { addTasksWatch } from "./tasks-watch.ts";
 
 interface ListArguments extends GlobalOptions {
@@ -38,8 +41,8 @@ Example:
 export function addTasks(program: Command, cli: Cli): void {
   const tasks = program
     .command("tasks")
-    .summary("list, show, watch and remove tasks")
-    .description("Shows what became of tasks, and removes them.")
+    .summary("list, show, watch, cancel, edit, retry and remove tasks")
+    .description("Shows what became of tasks, cancels, edits, retries and removes them.")
     .addHelpText("after", "\nExample:\n  $ etask tasks list --state failed\n");
   tasks
     .command("list")
@@ -59,6 +62,8 @@ export function addTasks(program: Command, cli: Cli): void {
       get(cli, id, command.optsWithGlobals<GlobalOptions>()),
     );
   addTasksWatch(tasks, cli);
+  addTasksFailed(tasks, cli);
+  addTasksAct(tasks, cli);
   tasks
     .command("remove")
     .description("Removes tasks with all that is known of them.")
@@ -102,28 +107,7 @@ async function get(cli: Cli, id: string, global: GlobalOptions): Promise<void> {
   const task = await withApp(cli, global, (app) => app.backend.get(id));
   if (!task) throw new TaskNotFoundError(id);
   if (cli.output.json) cli.output.record(task);
-  else for (const [name, text] of linesOf(task)) cli.output.line(`${name.padEnd(10)}${text}`);
-}
-
-function linesOf({ progress, error, revision, ...task }: TaskView): [string, string][] {
-  const facts: Record<string, unknown> = {
-    ...task,
-    headers: Object.keys(task.headers).length === 0 ? undefined : task.headers,
-    progress: progress && `${progress.percent}%`,
-    detail: progress?.detail,
-    error: error && `${error.name}: ${error.message}${error.code ? ` (${error.code})` : ""}`,
-    revision,
-  };
-  return Object.entries(facts)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => [name.replace(/At$/, ""), factText(name, value)]);
-}
-
-/** What the handler and the producer chose is shown as JSON, what etask says as it is. */
-function factText(name: string, value: unknown): string {
-  if (value instanceof Date) return value.toISOString();
-  const asJson = ["input", "result", "headers", "detail"].includes(name);
-  return printable(asJson ? JSON.stringify(value) : String(value));
+  else sayTask(cli.output, task);
 }
 
 async function remove(cli: Cli, ids: readonly string[], global: GlobalOptions): Promise<void> {

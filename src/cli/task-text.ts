@@ -1,0 +1,71 @@
+/** Tasks in words. */
+import type { TaskFailure } from "../task/failure.ts";
+import type { AttemptView, TaskView } from "../task/view.ts";
+import { type Output, printable } from "./output.ts";
+
+/** Says everything that is known of a task, its attempts last. */
+export function sayTask(output: Output, task: TaskView): void {
+  for (const [name, text] of linesOf(task)) output.line(`${name.padEnd(10)}${printable(text)}`);
+  for (const attempt of task.attempts) output.line(printable(attemptText(attempt)));
+}
+
+function linesOf(task: TaskView): [string, string][] {
+  const { progress, error, headers, cancel, schedule } = task;
+  const facts: Record<string, string | undefined> = {
+    id: task.id,
+    name: task.name,
+    queue: task.queue,
+    priority: String(task.priority),
+    state: task.state,
+    attempt: String(task.attempt),
+    generation: task.generation === 1 ? undefined : String(task.generation),
+    snoozed: task.snoozed === 0 ? undefined : `${task.snoozed} times`,
+    input: jsonText(task.input),
+    headers: Object.keys(headers).length === 0 ? undefined : jsonText(headers),
+    schedule: schedule && `${schedule.name}, for ${schedule.tick.toISOString()}`,
+    worker: task.worker,
+    result: jsonText(task.result),
+    reason: task.reason,
+    error: error && errorText(error),
+    cancel: cancel && cancelText(cancel),
+    created: timeText(task.createdAt),
+    due: timeText(task.dueAt),
+    expires: timeText(task.expiresAt),
+    deadline: timeText(task.deadlineAt),
+    started: timeText(task.startedAt),
+    finished: timeText(task.finishedAt),
+    progress: progress && `${progress.percent}%`,
+    detail: jsonText(progress?.detail),
+    revision: String(task.revision),
+  };
+  return Object.entries(facts).filter((fact): fact is [string, string] => fact[1] !== undefined);
+}
+
+function attemptText({ attempt, outcome, worker, error, ...times }: AttemptView): string {
+  const { startedAt, endedAt } = times;
+  const end = endedAt ? ` to ${endedAt.toISOString()}` : "";
+  const why = error ? `  ${errorText(error)}` : "";
+  const which = `#${attempt}`.padEnd(10);
+  return `${which}${outcome} on ${worker}, ${startedAt.toISOString()}${end}${why}`;
+}
+
+function cancelText({ at, by, reason, forced }: NonNullable<TaskView["cancel"]>): string {
+  return [
+    `wanted at ${at.toISOString()}`,
+    ...(by === undefined ? [] : [`by ${by}`]),
+    ...(reason === undefined ? [] : [`because: ${reason}`]),
+    ...(forced ? ["(the handler did not obey)"] : []),
+  ].join(" ");
+}
+
+function errorText({ name, message, code }: TaskFailure): string {
+  return `${name}: ${message}${code ? ` (${code})` : ""}`;
+}
+
+function timeText(time: Date | undefined): string | undefined {
+  return time?.toISOString();
+}
+
+function jsonText(value: unknown): string | undefined {
+  return value === undefined ? undefined : JSON.stringify(value);
+}
