@@ -5,7 +5,7 @@ import { type Output, printable } from "./output.ts";
 
 /** Says everything that is known of a task, its attempts last. */
 export function sayTask(output: Output, task: TaskView): void {
-  for (const [name, text] of linesOf(task)) output.line(`${name.padEnd(10)}${printable(text)}`);
+  for (const [name, text] of linesOf(task)) output.line(`${name.padEnd(11)}${printable(text)}`);
   for (const attempt of task.attempts) output.line(printable(attemptText(attempt)));
 }
 
@@ -45,17 +45,14 @@ function attemptText({ attempt, outcome, worker, error, ...times }: AttemptView)
   const { startedAt, endedAt } = times;
   const end = endedAt ? ` to ${endedAt.toISOString()}` : "";
   const why = error ? `  ${errorText(error)}` : "";
-  const which = `#${attempt}`.padEnd(10);
+  const which = `#${attempt}`.padEnd(11);
   return `${which}${outcome} on ${worker}, ${startedAt.toISOString()}${end}${why}`;
 }
 
 function cancelText({ at, by, reason, forced }: NonNullable<TaskView["cancel"]>): string {
-  return [
-    `wanted at ${at.toISOString()}`,
-    ...(by === undefined ? [] : [`by ${by}`]),
-    ...(reason === undefined ? [] : [`because: ${reason}`]),
-    ...(forced ? ["(the handler did not obey)"] : []),
-  ].join(" ");
+  const whom = by === undefined ? "" : ` by ${by}`;
+  const why = reason === undefined ? "" : `: ${reason}`;
+  return `wanted at ${at.toISOString()}${whom}${why}${forced ? " (the handler did not obey)" : ""}`;
 }
 
 function errorText({ name, message, code }: TaskFailure): string {

@@ -10,8 +10,8 @@
  * Two leaders at once are possible for moments: the lease of the first one is gone, and its process
  * has not noticed yet. So what a leader does must do no harm when two do it; leadership only saves
  * work. A leader that finds its session lost, or its key gone or not its own, stops leading and
- * becomes a candidate again. The lease is renewed on this very thread: a process whose event loop is
- * blocked cannot do what a leader does, and another one should.
+ * becomes a candidate again. The lease is renewed on this very thread: a process whose event loop
+ * is blocked cannot do what a leader does, and another one should.
  *
  * When the store is away nobody is elected, and a leader stops after 0.9 of its lease. A process
  * that dies between grant and put leaves a lease without a key.

@@ -29,7 +29,7 @@ test("tasks cancel: says of each what became of it, and of an unknown one that i
     { id: "a", outcome: "ended", state: "cancelled", revision: expect.any(Number) },
   ]);
   const { stdout } = await place.etask("tasks", "get", "a");
-  expect(stdout).toMatch(/\ncancel {4}wanted at .*Z by anna because: old\n/);
+  expect(stdout).toMatch(/\ncancel {5}wanted at .*Z by anna: old\n/);
 });
 
 test("tasks edit: changes a waiting task at once, and no other", async () => {
@@ -57,20 +57,30 @@ test("tasks edit: changes a waiting task at once, and no other", async () => {
   expect(jsonLines(late.stderr)).toMatchObject([{ code: "TASK_ENDED" }]);
 });
 
-test("tasks failed and retry: shows dead letters, retries by filter and by id, with another input", async () => {
-  await using place = await makePlace();
+/** A place in which tasks have failed. */
+async function makePlaceOfFailures(): Promise<Place> {
+  const place = await makePlace();
   await place.within(async (app) => {
     for (const id of ["f1", "f2"]) await app.enqueue("test.fail", 1, { id });
     await app.enqueue("math.sum", ["x"], { id: "s1" });
   });
   await runAll(place, ["f1", "f2", "s1"]);
+  return place;
+}
+
+test("tasks failed: shows dead letters with their reasons, chosen by filters", async () => {
+  await using place = await makePlaceOfFailures();
   const failed = await place.etask("tasks", "failed", "--reason", "error");
   expect(failed.stdout.split("\n")[0]).toMatch(/^ID +NAME +QUEUE +REASON +ATTEMPT +AGE +ERROR$/);
   expect(failed.stdout).toMatch(/\nf1 +test\.fail +default +error +1 +\d+s +Error: the disk is/);
-  const none = await place.etask("tasks", "retry");
-  expect({ code: none.code, stdout: none.stdout }).toEqual({ code: 2, stdout: "" });
   const dry = await place.etask("tasks", "retry", "--error", "InvalidInputError", "--dry-run");
   expect(dry).toMatchObject({ code: 0, stdout: "s1", stderr: "1 would run once more." });
+});
+
+test("tasks retry: by filter and by id, with another input, and never all by mistake", async () => {
+  await using place = await makePlaceOfFailures();
+  const none = await place.etask("tasks", "retry");
+  expect({ code: none.code, stdout: none.stdout }).toEqual({ code: 2, stdout: "" });
   const corrected = ["--input", "[20,22]", "--app", APP, "--to-queue", "other"];
   const one = await place.etask("tasks", "retry", "s1", ...corrected);
   expect(one).toMatchObject({ code: 0, stdout: "s1 runs once more, generation 2" });
@@ -83,7 +93,7 @@ test("tasks failed and retry: shows dead letters, retries by filter and by id, w
   ]);
   await runAll(place, ["f1", "f2", "s1"]);
   const { stdout } = await place.etask("tasks", "get", "f1");
-  expect(stdout).toMatch(/\ngeneration2\n|\ngeneration +2\n/);
+  expect(stdout).toMatch(/\ngeneration +2\n/);
   expect(stdout).toMatch(/\n#1 +failed on \w+, .*Z to .*Z {2}Error: the disk/);
   expect(stdout).toMatch(/\n#2 +failed on/);
   await place.within(async (app) => {

@@ -30,6 +30,9 @@ test("tasks list: an aligned table without colours, and one JSON value a line", 
     priority: 5,
     state: "pending",
     attempt: 0,
+    generation: 1,
+    snoozed: 0,
+    attempts: [],
     input: { device: "/dev/sdb" },
     headers: {},
     createdAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
@@ -54,8 +57,8 @@ test("tasks get: shows a task in words; one that is not there is code 1", async 
   await enqueueIn(place, "a");
   const { code, stdout } = await place.etask("tasks", "get", "a");
   expect(code).toBe(0);
-  expect(stdout).toMatch(/^id {8}a\nname {6}disk\.format\nqueue {5}default\n/);
-  expect(stdout).toContain('\ninput     {"device":"/dev/sdb"}\n');
+  expect(stdout).toMatch(/^id {9}a\nname {7}disk\.format\nqueue {6}default\n/);
+  expect(stdout).toContain('\ninput      {"device":"/dev/sdb"}\n');
   const none = await place.etask("tasks", "get", "b", "--json");
   expect({ code: none.code, stdout: none.stdout }).toEqual({ code: 1, stdout: "" });
   expect(jsonLines(none.stderr)).toMatchObject([{ level: "error", code: "TASK_NOT_FOUND" }]);

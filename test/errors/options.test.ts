@@ -243,12 +243,12 @@ describe("durations", () => {
     await expectInvalid(app, () => app.createWorker({ drain: unchecked(value) }), word);
   });
 
-  test.each([...malformed.filter((each) => typeof each !== "object"), 59_999, "3651d"])(
+  test.each([...malformed.filter((each) => typeof each !== "object"), -1, "3651d"])(
     "a retention of %o is refused",
     async (value) => {
       await using app = await setup();
       const ms = unchecked(value);
-      const word = " must be a duration between 60000 ms and 315360000000 ms";
+      const word = " must be a duration between 0 ms and 315360000000 ms";
       for (const retention of [ms, { succeeded: ms }, { failed: ms }]) {
         await expectInvalid(app, () => echo.delay(1, { retention }), "retention", word);
         await expectInvalid(app, () => defineApp({ retention }), "retention", word);
@@ -300,7 +300,7 @@ describe("lists and kinds of options", () => {
   test("a backoff that does not exist is refused with those that do", async () => {
     await using app = await setup();
     const retry = { backoff: unchecked("fibonacci") };
-    const words = ["retry.backoff must be one of immediate, constant, exponential", '"fibonacci"'];
+    const words = ["retry.backoff must be one of immediate, constant, linear, exponential", '"fibonacci"'];
     await expectInvalid(app, () => echo.delay(1, { retry }), ...words);
     await expectInvalid(app, () => defineApp({ retry }), ...words);
   });

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type App, createApp, defineTask } from "../../src/index.ts";
+import { type App, createApp, defineTask, type TaskHandle } from "../../src/index.ts";
 import { decodeState } from "../../src/task/decode.ts";
 import { parseTaskKey, tasksRange } from "../../src/task/keyspace.ts";
 import { scenarioStores } from "./stores.ts";
@@ -48,29 +48,29 @@ for (const { name, open } of scenarioStores) {
     const { revision: begin } = await app.backend.list({ limit: 1 });
     for (const other of others) await other.createWorker({ concurrency: 20 }).start();
     const pauses: { from: number; to: number }[] = [];
-    const ids: string[] = [];
+    const handles: TaskHandle[] = [];
     let producing = true;
     const load = (async () => {
       while (producing) {
-        const handles = await produce(200);
-        ids.push(...handles.map(({ id }) => id));
-        await Promise.all(handles.map((handle) => handle.result({ timeout: "60s" })));
+        const some = await produce(200);
+        handles.push(...some);
+        await Promise.all(some.map((handle) => handle.result({ timeout: "60s" })));
       }
     })();
     for (let round = 0; round < ROUNDS; round += 1) {
       await app.enqueue("quick", { n: round }).then((handle) => handle.result({ timeout: "30s" }));
       const { revision: from } = await app.queues.pause("default");
       // Every worker would have its chance while these come.
-      ids.push(...(await produce(100)).map(({ id }) => id));
+      handles.push(...(await produce(100)));
       const { revision: to } = await app.queues.resume("default");
       pauses.push({ from, to });
     }
     producing = false;
     await load;
-    await Promise.all(ids.map((id) => app.handle(id).result({ timeout: "60s" })));
+    await Promise.all(handles.map((handle) => handle.result({ timeout: "60s" })));
     const taken = await takes(app, begin);
     await Promise.all(others.map((other) => other.close()));
-    expect(taken.length).toBeGreaterThanOrEqual(ids.length);
+    expect(taken.length).toBeGreaterThanOrEqual(handles.length);
     const wrong = taken.filter((at) => pauses.some(({ from, to }) => at > from && at < to));
     expect(wrong).toEqual([]);
   });

@@ -92,7 +92,8 @@ export class Cluster {
   }
 
   /**
-   * How full the server is that is nearest to its quota; `undefined` when none has one.
+   * How full the server is that is nearest to its quota; `undefined` when none has one, or when the
+   * user may not ask.
    *
    * @throws StoreUnavailableError (`STORE_UNAVAILABLE`) when no server tells.
    */
@@ -106,6 +107,7 @@ export class Cluster {
     const answers = told.filter((each) => each.status === "fulfilled");
     const refusal = told.find((each) => each.status === "rejected");
     if (answers.length === 0) {
+      if (refusal?.reason instanceof RpcError && judge(refusal.reason).kind === "denied") return;
       const text = "No etcd server tells how full it is.";
       throw new StoreUnavailableError(text, "no", refusal?.reason);
     }
