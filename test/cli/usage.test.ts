@@ -101,7 +101,12 @@ const WRONG: readonly (readonly [
   ],
   ["a header without =", ["enqueue", "x", "--header", "a"], /KEY=VALUE/, "INVALID_OPTIONS"],
   ["a bad priority", ["enqueue", "x", "--priority", "high"], /--priority/, "INVALID_OPTIONS"],
-  ["a timeout without --wait", ["enqueue", "x", "--wait-timeout", "1s"], /--wait/, "INVALID_OPTIONS"],
+  [
+    "a timeout without --wait",
+    ["enqueue", "x", "--wait-timeout", "1s"],
+    /--wait/,
+    "INVALID_OPTIONS",
+  ],
   ["a missing app", ["enqueue", "x", "--app", "none.ts"], /no app module/, "INVALID_OPTIONS"],
   ["a malformed store URL", ["doctor", "--store", "redis://x"], /malformed/, "STORE_URL"],
   ["a store of one process", ["doctor", "--store", "memory:"], /one process/, "INVALID_OPTIONS"],

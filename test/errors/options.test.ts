@@ -300,7 +300,10 @@ describe("lists and kinds of options", () => {
   test("a backoff that does not exist is refused with those that do", async () => {
     await using app = await setup();
     const retry = { backoff: unchecked("fibonacci") };
-    const words = ["retry.backoff must be one of immediate, constant, linear, exponential", '"fibonacci"'];
+    const words = [
+      "retry.backoff must be one of immediate, constant, linear, exponential",
+      '"fibonacci"',
+    ];
     await expectInvalid(app, () => echo.delay(1, { retry }), ...words);
     await expectInvalid(app, () => defineApp({ retry }), ...words);
   });
