@@ -26,7 +26,12 @@ export { Beat } from "./beat/beat.ts";
 export type { BeatOptions } from "./beat/beat-options.ts";
 export { Broker, type WaitingPage, type WaitingTask } from "./broker/broker.ts";
 export type { TakenTask } from "./broker/consumer.ts";
-export type { DeadLetterListOptions, DeadLetterPage } from "./broker/dead-letters.ts";
+export type {
+  DeadLetter,
+  DeadLetterFilter,
+  DeadLetterListOptions,
+  DeadLetterPage,
+} from "./broker/dead-letters.ts";
 export type { MoveOptions } from "./broker/edit.ts";
 export type { QueueOptions } from "./broker/queue-settings.ts";
 export type { QueueView } from "./broker/queue-view.ts";
@@ -46,7 +51,8 @@ export {
   ScheduleNotFoundError,
 } from "./schedule/schedule-errors.ts";
 export type { DstOptions, ScheduleOptions, ScheduleSettings } from "./schedule/schedule-options.ts";
-export type { ScheduleView } from "./schedule/schedule-view.ts";
+export type { Overlap } from "./schedule/schedule-record.ts";
+export type { RunView, ScheduleView } from "./schedule/schedule-view.ts";
 export { type SchedulePage, Schedules } from "./schedule/schedules.ts";
 export { openStore } from "./store/open-store.ts";
 export type { Revision, Store } from "./store/store.ts";
@@ -63,13 +69,16 @@ export {
   StoreUnavailableError,
 } from "./store/store-errors.ts";
 export { StoreUrlError } from "./store/store-url.ts";
+export type { StoreUpkeep, StoreUsage } from "./store/upkeep.ts";
 export type { TaskContext } from "./task/context.ts";
 export type {
   CancelOptions,
   CancelReceipt,
+  EditOptions,
   RedriveOptions,
   RedriveReceipt,
   Reschedule,
+  TaskControl,
 } from "./task/control.ts";
 export type { DelayOptions, RetentionOptions, TaskOptions } from "./task/enqueue-options.ts";
 export { EnqueuePartialError, type MissingTask } from "./task/enqueuer.ts";

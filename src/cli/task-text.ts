@@ -1,7 +1,7 @@
 /** Tasks in words. */
 import type { TaskFailure } from "../task/failure.ts";
 import type { AttemptView, TaskView } from "../task/view.ts";
-import { type Output, printable } from "./output.ts";
+import { durationText, type Output, printable } from "./output.ts";
 
 /** Says everything that is known of a task, its attempts last. */
 export function sayTask(output: Output, task: TaskView): void {
@@ -43,10 +43,11 @@ function linesOf(task: TaskView): [string, string][] {
 
 function attemptText({ attempt, outcome, worker, error, ...times }: AttemptView): string {
   const { startedAt, endedAt } = times;
-  const end = endedAt ? ` to ${endedAt.toISOString()}` : "";
-  const why = error ? `  ${errorText(error)}` : "";
-  const which = `#${attempt}`.padEnd(11);
-  return `${which}${outcome} on ${worker}, ${startedAt.toISOString()}${end}${why}`;
+  const when = endedAt
+    ? `${endedAt.toISOString()} after ${durationText(endedAt.getTime() - startedAt.getTime())}`
+    : `since ${startedAt.toISOString()}`;
+  const why = error ? `: ${errorText(error)}` : "";
+  return `${`#${attempt}`.padEnd(11)}${outcome} ${when} on ${worker}${why}`;
 }
 
 function cancelText({ at, by, reason, forced }: NonNullable<TaskView["cancel"]>): string {

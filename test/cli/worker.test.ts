@@ -157,10 +157,10 @@ test("workers and queues: show who works, what waits and what runs", async () =>
     `${pid}  default,mail  math.sum,test.fail,test.hold  7            1        `,
   );
   expect(queues.stdout.replace(/\d+s +/, "0s      ").split("\n")).toEqual([
-    "QUEUE    WAITING  OLDEST  RUNNING  WORKERS",
-    "default  0        -       1        1",
-    "mail     0        -       0        1",
-    "other    1        0s      0        0",
+    "QUEUE    WAITING  OLDEST  RUNNING  WORKERS  TAKING",
+    "default  0        -       1        1        open",
+    "mail     0        -       0        1        open",
+    "other    1        0s      0        0        open",
   ]);
   expect(jsonLines(workersJson.stdout)).toEqual([
     {
@@ -180,6 +180,7 @@ test("workers and queues: show who works, what waits and what runs", async () =>
   expect(jsonLines(queuesJson.stdout).at(-1)).toEqual({
     queue: "other",
     waiting: 1,
+    settings: {},
     oldestAt: expect.any(String),
     running: 0,
     runningExact: true,

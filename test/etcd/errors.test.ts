@@ -109,6 +109,29 @@ describe.each(["3.4", "3.5"] as const)("errors on etcd %s", (line) => {
     expect(systemClock.monotonic() - startedMs).toBeLessThan(3_000);
   });
 
+  test("thousands of reads at once are answered, and a commit does not wait for them", async () => {
+    await direct.commit([putPart("read-often")]);
+    let answered = 0;
+    const reads = Array.from({ length: 5_000 }, async () => {
+      const entry = await direct.get("read-often");
+      answered += 1;
+      return entry?.key;
+    });
+    await direct.commit([putPart("meanwhile")]);
+    expect(answered).toBeLessThan(5_000);
+    expect(new Set(await Promise.all(reads))).toEqual(new Set(["read-often"]));
+  });
+
+  test("reads that wait behind others give up within their time, too", async () => {
+    proxy.mode = "drop-replies";
+    const startedAt = performance.now();
+    const reads = await Promise.allSettled(Array.from({ length: 2_000 }, () => store.get("a")));
+    expect(performance.now() - startedAt).toBeLessThan(6_000);
+    for (const read of reads) {
+      expect(read).toMatchObject({ status: "rejected", reason: { code: "STORE_UNAVAILABLE" } });
+    }
+  });
+
   test("keeping a lease alive survives a lost connection and a silent one", async () => {
     const { id } = await direct.grant(20_000);
     await store.keepAlive(id);

@@ -126,14 +126,14 @@ describe("what the package does", () => {
     expect((await stat(command)).mode & 0o111).toBe(0o111);
   });
 
-  test("tasks run on an embedded store where nothing but LMDB and ULID is installed", async () => {
-    const lean = await packed.install(["lmdb", "ulid"]);
+  test("tasks run on an embedded store where nothing but LMDB, ULID and croner is installed", async () => {
+    const lean = await packed.install(["lmdb", "ulid", "croner"]);
     await writeFile(join(lean.folder, "program.mjs"), runsTasks("embedded:./store"));
     expect(await lean.node("program.mjs")).toEqual({ ...said, stdout: '["embedded",84]\n' });
   });
 
-  test("tasks run in memory where nothing but ULID is installed", async () => {
-    const leanest = await packed.install(["ulid"]);
+  test("tasks run in memory where nothing but ULID and croner is installed", async () => {
+    const leanest = await packed.install(["ulid", "croner"]);
     await writeFile(join(leanest.folder, "program.mjs"), runsTasks("memory:"));
     expect(await leanest.node("program.mjs")).toEqual({ ...said, stdout: '["memory",84]\n' });
   });

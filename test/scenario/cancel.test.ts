@@ -67,7 +67,7 @@ describe.each(scenarioStores)("$name", ({ open }) => {
     const options = { concurrency: 1, leaseTtl: "2s" } as const;
     await using dying = await WorkerChild.start(url, options);
     const { id } = await gate.delay({ log, gate: `${log}.never` });
-    await dying.seen("etask:task:taken");
+    await expect.poll(() => bundle.lines(), { timeout: 10_000 }).toHaveLength(1);
     dying.signal("SIGSTOP");
     await app.broker.cancel(id, { ...WHO, grace: "1h" });
     dying.signal("SIGKILL");
@@ -76,6 +76,7 @@ describe.each(scenarioStores)("$name", ({ open }) => {
     const end = await app.handle(id).settle({ timeout: "20s" });
 
     expect(end).toEqual({ state: "cancelled" });
+    await other.seen("etask:task:rescued");
     expect(other.all("etask:task:rescued")).toMatchObject([{ id, state: "cancelled" }]);
     expect((await bundle.lines()).map(({ pid }) => pid)).toEqual([dying.pid]);
     expect((await app.backend.get(id))?.cancel).toMatchObject({ ...WHO, forced: false });

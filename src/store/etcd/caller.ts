@@ -1,8 +1,10 @@
+import { setMaxListeners } from "node:events";
 import { backoffMs } from "../../base/backoff.ts";
 import type { Clock } from "../../base/clock.ts";
 import { publish } from "../../base/events.ts";
 import type { Random } from "../../base/random.ts";
-import { StoreClosedError, type StoreError } from "../store-errors.ts";
+import { Turnstile } from "../../base/turnstile.ts";
+import { StoreClosedError, type StoreError, StoreUnavailableError } from "../store-errors.ts";
 import type { Endpoint, EndpointPool, Purpose } from "./endpoints.ts";
 import {
   type AuthenticateResponse,
@@ -14,7 +16,13 @@ import { type Headers, RpcError } from "./transport.ts";
 
 const PAUSE_FIRST_MS = 25;
 const PAUSE_MAX_MS = 1_000;
+/**
+ * Reads that are under way at once. Thousands would all time out together where a few after the
+ * other are quick, and would have commits and leases wait as well.
+ */
+const READS_AT_ONCE = 256;
 const AUTHENTICATE = "Auth/Authenticate";
+const READ = "KV/Range";
 const ANONYMOUS: Headers = { hasleader: "true" };
 
 /**
@@ -31,6 +39,8 @@ const ANONYMOUS: Headers = { hasleader: "true" };
  * - refused for TLS at every server known: it ends at once, since no time will mend that;
  * - anything else is final.
  *
+ * Reads wait for their turn when many are under way; their budget runs meanwhile.
+ *
  * `hasleader` rides with every call: a server without a leader then refuses it before doing
  * anything, which turns many lost answers into a plain "not applied".
  */
@@ -39,6 +49,7 @@ export class Caller {
   readonly #options: CallerOptions;
   readonly #closing = new AbortController();
   readonly #underWay = new Set<Promise<unknown>>();
+  readonly #reads = new Turnstile(READS_AT_ONCE);
   #headers: Headers = ANONYMOUS;
   #renewal: Promise<void> | undefined;
   /** Called after a server failed, to look for others. */
@@ -47,6 +58,8 @@ export class Caller {
   constructor(pool: EndpointPool, options: CallerOptions) {
     this.#pool = pool;
     this.#options = options;
+    // Each call that waits for its next try listens; Node would warn of a leak at the eleventh.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   /** What rides with each call and stream now. */
@@ -101,9 +114,19 @@ export class Caller {
     }
   }
 
-  async #run<Answer>(call: Call<Answer>, pool: EndpointPool): Promise<Answer> {
-    const { clock, operationMs, tryMs } = this.#options;
-    const endsAt = clock.monotonic() + operationMs;
+  #run<Answer>(call: Call<Answer>, pool: EndpointPool): Promise<Answer> {
+    const endsAt = this.#options.clock.monotonic() + this.#options.operationMs;
+    if (call.method !== READ) return this.#try(call, pool, endsAt);
+    return this.#reads.pass(() => {
+      this.#closing.signal.throwIfAborted();
+      if (this.#options.clock.monotonic() < endsAt) return this.#try(call, pool, endsAt);
+      const text = "etcd did not answer the reads before this one in time; it was not sent.";
+      throw new StoreUnavailableError(text, "no");
+    });
+  }
+
+  async #try<Answer>(call: Call<Answer>, pool: EndpointPool, endsAt: number): Promise<Answer> {
+    const { clock, tryMs } = this.#options;
     const refusedTls = new Set<Endpoint>();
     // etcd refuses a call with an old token even if it is the one that asks for a new token.
     const first = call.method === AUTHENTICATE;
