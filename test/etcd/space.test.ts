@@ -21,7 +21,7 @@ import { type EtcdServer, startEtcd } from "../support/etcd-server.ts";
 import { createFastClock } from "../support/fast-clock.ts";
 
 const MIB = 1024 ** 2;
-vi.setConfig({ testTimeout: 120_000 });
+vi.setConfig({ testTimeout: 300_000 });
 
 /** Resolves with the next event for which `wanted` holds. */
 function nextEvent<Name extends keyof Events>(
