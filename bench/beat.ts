@@ -2,10 +2,10 @@
  * `npm run bench -- beat [--store URL --kills N --tasks N]`: how soon a dead Beat is replaced, and
  * how late delayed tasks start.
  *
- * Takeover: two worker processes, of which one leads; it is ended with SIGKILL, and the time until
- * the other one leads is taken. A new one is started, and so on. Start times: tasks delayed by 1 to
- * 11 s, each handler notes how late it starts by its own clock; this process, the worker and the
- * Beat are on one machine.
+ * Takeover: two worker processes, of which one leads; it is ended with SIGKILL, later SIGTERM, and
+ * the time until the other one leads is taken. A new one is started, and so on. Start times: tasks
+ * delayed by 1 to 11 s, each handler notes how late it starts by its own clock; this process, the
+ * worker and the Beat are on one machine.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
@@ -32,7 +32,8 @@ const queue = `beat-${process.pid}`;
 
 try {
   console.log(`store ${url.replace(/\/\/[^@/]*@/, "//")}`);
-  await measureTakeover(Number(values.kills));
+  await measureTakeover("SIGKILL", Number(values.kills));
+  await measureTakeover("SIGTERM", Number(values.kills));
   await measureStarts(Number(values.tasks));
 } finally {
   await rm(directory, { recursive: true, force: true });
@@ -55,14 +56,14 @@ async function startCandidate(): Promise<Candidate> {
   return { process, elected };
 }
 
-async function measureTakeover(kills: number): Promise<void> {
+async function measureTakeover(signal: "SIGKILL" | "SIGTERM", kills: number): Promise<void> {
   const times: number[] = [];
   let leader = await startCandidate();
   await leader.elected;
   for (let kill = 0; kill < kills; kill += 1) {
     const next = await startCandidate();
     const killedAt = performance.now();
-    leader.process.kill("SIGKILL");
+    leader.process.kill(signal);
     await next.elected;
     times.push(performance.now() - killedAt);
     leader = next;
@@ -70,7 +71,7 @@ async function measureTakeover(kills: number): Promise<void> {
   leader.process.kill("SIGTERM");
   await once(leader.process, "exit");
   times.sort((a, b) => a - b);
-  say(`takeover after SIGKILL, lease ${TTL_MS} ms, ${kills} times [ms]`, {
+  say(`takeover after ${signal}, lease ${TTL_MS} ms, ${kills} times [ms]`, {
     min: times[0],
     median: times[Math.floor(times.length / 2)],
     max: times.at(-1),
