@@ -1,14 +1,14 @@
 import type { LoopWorld } from "../base/loop.ts";
 import { requireInteger, requireKnownKeys, requireOneOf } from "../base/options.ts";
 import { keyUnchanged } from "../store/part.ts";
-import { keyRange } from "../store/range.ts";
 import type { Revision, Store } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
 import { removeTask } from "../task/change.ts";
 import type { TaskControl } from "../task/control.ts";
+import { currentRevision } from "../task/current-revision.ts";
 import { decodeProgress } from "../task/decode.ts";
 import { AttemptStaleError, TaskNotFoundError, TaskRunningError } from "../task/failure.ts";
-import { META_KEY, taskKey } from "../task/keyspace.ts";
+import { taskKey } from "../task/keyspace.ts";
 import { requireId, requireIdPrefix } from "../task/names.ts";
 import { clampPercent, progressPart, requireDetail, requirePercent } from "../task/progress.ts";
 import type { ProgressRecord } from "../task/records.ts";
@@ -98,7 +98,7 @@ export class Backend {
     const prefix = prefixOf(options.prefix);
     const after =
       options.after === undefined
-        ? (await this.#store.range(keyRange(META_KEY), { limit: 1 })).revision
+        ? await currentRevision(this.#store)
         : requireInteger("after", options.after, 0, Number.MAX_SAFE_INTEGER);
     yield* watchTasks(this.#store, prefix, after, options.signal);
   }

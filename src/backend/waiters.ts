@@ -15,17 +15,18 @@
  * own time is over. A watch that has died unnoticed is found out by the heartbeat among the tasks
  * and goes on from where it was.
  */
+
 import type { CancelTimer } from "../base/clock.ts";
 import { createDeferred, type Deferred } from "../base/deferred.ts";
 import { publish } from "../base/events.ts";
 import { type LoopWorld, runLoop } from "../base/loop.ts";
 import { watchLive } from "../coordination/live-watch.ts";
 import { untilAnswered } from "../coordination/until-answered.ts";
-import { keyRange } from "../store/range.ts";
 import type { Revision, Store, WatchEvent } from "../store/store.ts";
 import { HistoryLostError, StoreClosedError } from "../store/store-errors.ts";
+import { currentRevision } from "../task/current-revision.ts";
 import { decodeState } from "../task/decode.ts";
-import { META_KEY, parseTaskKey, taskKey, tasksRange } from "../task/keyspace.ts";
+import { parseTaskKey, taskKey, tasksRange } from "../task/keyspace.ts";
 import type { StateRecord } from "../task/records.ts";
 import { isFinal } from "../task/state.ts";
 import { readOr } from "../task/task-reader.ts";
@@ -141,10 +142,6 @@ export class Waiters {
     await untilAnswered(() => this.#read(id, [waiter]), this.#world, left);
   }
 
-  async #now(): Promise<Revision> {
-    return (await this.#store.range(keyRange(META_KEY), { limit: 1 })).revision;
-  }
-
   async #read(id: string, waiters: Iterable<Waiter>): Promise<void> {
     const entry = await this.#store.get(taskKey(id, "state"));
     const state = entry && readOr(entry, decodeState);
@@ -160,7 +157,7 @@ export class Waiters {
   /** Starts the shared watch from now. */
   async #start(): Promise<void> {
     const { signal } = this.#closing;
-    const position = await untilAnswered(() => this.#now(), this.#world, signal);
+    const position = await untilAnswered(() => currentRevision(this.#store), this.#world, signal);
     if (signal.aborted || this.#waiting.size === 0) return;
     const watch = { position, readAgain: false, stop: new AbortController() };
     this.#watch = watch;
@@ -173,7 +170,7 @@ export class Waiters {
   async #follow(watch: SharedWatch, signal: AbortSignal): Promise<void> {
     if (watch.readAgain) {
       // From here on a new waiter reads for itself, unless it knows of a later revision.
-      watch.position = await this.#now();
+      watch.position = await currentRevision(this.#store);
       await this.#readAll();
       watch.readAgain = false;
     }

@@ -9,6 +9,7 @@ import { hostname } from "node:os";
 import { publish } from "../base/events.ts";
 import { type LoopWorld, runLoop } from "../base/loop.ts";
 import { requireKnownKeys } from "../base/options.ts";
+import { stoppedBySignals } from "../base/stop-signals.ts";
 import { standForElection } from "../coordination/election.ts";
 import type { Store } from "../store/store.ts";
 import { LEADER_KEY } from "../task/keyspace.ts";
@@ -84,19 +85,11 @@ export class Beat implements AsyncDisposable {
    */
   async run(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     requireKnownKeys("beat.run", options, ["signal"]);
-    const onSignal = () => this.#ending.abort();
-    process.once("SIGTERM", onSignal);
-    process.once("SIGINT", onSignal);
-    options.signal?.addEventListener("abort", onSignal, { once: true });
-    if (options.signal?.aborted) onSignal();
-    try {
+    const stop = () => this.#ending.abort();
+    await stoppedBySignals(stop, options.signal, async () => {
       this.start();
       await this.#running;
-    } finally {
-      process.off("SIGTERM", onSignal);
-      process.off("SIGINT", onSignal);
-      options.signal?.removeEventListener("abort", onSignal);
-    }
+    });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

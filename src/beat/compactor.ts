@@ -16,12 +16,12 @@
  * samples. Compaction is no write: it works when the store is out of space. When the store is away,
  * the loop is started again, with a fresh list.
  */
+
 import { publish } from "../base/events.ts";
 import { type LoopWorld, pause } from "../base/loop.ts";
-import { keyRange } from "../store/range.ts";
 import type { Revision, Store } from "../store/store.ts";
 import { usedShare } from "../store/upkeep.ts";
-import { META_KEY } from "../task/keyspace.ts";
+import { currentRevision } from "../task/current-revision.ts";
 
 const SAMPLE_MS = 10_000;
 const HURRY_MS = 30_000;
@@ -46,7 +46,7 @@ export async function runCompactor(
   const { clock } = world;
   let samples: Sample[] = [];
   for (let compactedAt = clock.monotonic(); !signal.aborted; ) {
-    const { revision } = await store.range(keyRange(META_KEY), { limit: 1 });
+    const revision = await currentRevision(store);
     const now = clock.monotonic();
     samples.push({ revision, at: now });
     const usage = await upkeep.usage();

@@ -10,10 +10,11 @@
  * If the process dies, another one goes on; if none runs, entries wait.
  */
 import type { LoopWorld } from "../base/loop.ts";
+import { deadlineWrite } from "../broker/enqueue.ts";
 import { endOverdue, forceAt, overdueState } from "../broker/overdue.ts";
-import { del, keyUnchanged, type Part, put } from "../store/part.ts";
+import { del, keyUnchanged, type Part } from "../store/part.ts";
 import type { Entry, Store } from "../store/store.ts";
-import { deadlineKey, deadlineRange, parseDeadlineKey } from "../task/keyspace.ts";
+import { deadlineRange, parseDeadlineKey } from "../task/keyspace.ts";
 import { isId } from "../task/names.ts";
 import { readTask, type StoredTask } from "../task/task-reader.ts";
 import { lookAfter } from "./timed-index.ts";
@@ -53,11 +54,9 @@ async function judge(store: Store, entry: Entry, now: number): Promise<boolean> 
 /** The entry has nothing more to say, or something later. */
 function passPart(entry: Entry, task: StoredTask | undefined, now: number): Part {
   const next = task?.state?.state === "running" ? forceAt(task, now) : undefined;
-  const moved = task && next !== undefined ? [put(deadlineKey(next, task.spec.id), NOTHING)] : [];
+  const moved = task && next !== undefined ? [deadlineWrite(next, task.spec.id)] : [];
   return {
     guards: [keyUnchanged(entry.key, entry.modRevision)],
     writes: [del(entry.key), ...moved],
   };
 }
-
-const NOTHING = new Uint8Array();

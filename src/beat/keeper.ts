@@ -18,13 +18,15 @@
  * limit, and nothing else is wrong.
  */
 
+import { aborted } from "../base/aborted.ts";
 import { INSTANT_MS_MAX } from "../base/date.ts";
 import { type LoopWorld, pause } from "../base/loop.ts";
 import { type FollowerSink, follow } from "../coordination/follower.ts";
 import { watchLive } from "../coordination/live-watch.ts";
-import { keyRange, prefixRange } from "../store/range.ts";
+import { prefixRange } from "../store/range.ts";
 import type { Entry, Revision, Store, WatchEvent } from "../store/store.ts";
-import { META_KEY, QUEUES_RANGE, queueOfKey } from "../task/keyspace.ts";
+import { currentRevision } from "../task/current-revision.ts";
+import { QUEUES_RANGE, queueOfKey } from "../task/keyspace.ts";
 import { decodeQueue } from "../task/queue-record.ts";
 import { readOr } from "../task/task-reader.ts";
 import { minuteOf, scanExpire } from "./expire-scan.ts";
@@ -104,7 +106,7 @@ async function keepWithin(
   signal: AbortSignal,
 ): Promise<void> {
   const ledger = new KeepLedger(limits);
-  const { revision } = await store.range(keyRange(META_KEY), { limit: 1 });
+  const revision = await currentRevision(store);
   await together(signal, [
     (ends) => listen(store, world, ledger, revision, ends),
     async (ends) => {
@@ -171,9 +173,4 @@ async function together(
   const settled = await Promise.allSettled(running);
   const rejected = settled.find(({ status }) => status === "rejected");
   if (rejected?.status === "rejected" && !signal.aborted) throw rejected.reason;
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
 }

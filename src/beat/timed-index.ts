@@ -13,12 +13,13 @@
  * its time. A watch that fell silent costs at most the time until the next scan. When the store is
  * away the loop around this one starts it again, with a scan of everything.
  */
+
 import { type LoopWorld, runLoop } from "../base/loop.ts";
 import { Wakeup } from "../base/wakeup.ts";
-import { afterKey, type KeyRange, keyRange } from "../store/range.ts";
+import { afterKey, type KeyRange } from "../store/range.ts";
 import type { Entry, Store } from "../store/store.ts";
 import { HistoryLostError } from "../store/store-errors.ts";
-import { META_KEY } from "../task/keyspace.ts";
+import { currentRevision } from "../task/current-revision.ts";
 
 const SCAN_MS = 1_000;
 const NEAR_MS = 20_000;
@@ -135,7 +136,7 @@ async function watchNear(
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    const { revision: after } = await store.range(keyRange(META_KEY), { limit: 1 });
+    const after = await currentRevision(store);
     outlook.note(0);
     const round = new AbortController();
     const cancel = clock.after(WATCH_MS, () => round.abort());

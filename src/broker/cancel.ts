@@ -19,8 +19,7 @@ import type { Store } from "../store/store.ts";
 import { changeTask, type Decision, stateAsRead, taskAsRead, waitingKey } from "../task/change.ts";
 import type { CancelOptions, CancelReceipt } from "../task/control.ts";
 import { currentState } from "../task/current.ts";
-import { DEFAULT_RETENTION } from "../task/enqueue-options.ts";
-import { deadlineKey, signalKey, taskKey } from "../task/keyspace.ts";
+import { signalKey, taskKey } from "../task/keyspace.ts";
 import { requireId } from "../task/names.ts";
 import { positionOf } from "../task/position.ts";
 import {
@@ -31,8 +30,9 @@ import {
 } from "../task/records.ts";
 import { isFinal } from "../task/state.ts";
 import type { StoredTask } from "../task/task-reader.ts";
+import { deadlineWrite } from "./enqueue.ts";
 import { endWrites, finalState, specBytes } from "./finish.ts";
-import { readQueueSettings } from "./queue-settings.ts";
+import { readRetention } from "./queue-settings.ts";
 
 const GRACE_MS_DEFAULT = 10_000;
 const GRACE_MS_MAX = 86_400_000;
@@ -96,7 +96,7 @@ async function cancelWaiting(
   const { spec } = task;
   const { id, name } = spec;
   const { queue } = positionOf(spec, task.state);
-  const { failedMs } = spec.retention ?? (await retentionOf(store, queue));
+  const { failedMs } = await readRetention(store, spec, queue);
   const { dueAt: _due, ...rest } = current;
   const final = finalState({ ...rest, cancel }, "cancelled", cancel.at, failedMs);
   const ends = endWrites({ id, name, queue }, final, specBytes(spec), current.attempt);
@@ -106,10 +106,6 @@ async function cancelWaiting(
     witness: taskKey(id, "state"),
   };
   return { part, answer: { id, outcome: "cancelled", state: "cancelled" } };
-}
-
-async function retentionOf(store: Store, queue: string) {
-  return (await readQueueSettings(store, queue)).record.retention ?? DEFAULT_RETENTION;
 }
 
 function cancelRunning(
@@ -124,11 +120,9 @@ function cancelRunning(
     writes: [
       put(cancelKey, encodeRecord(cancel)),
       put(signalKey(worker, id), encodeRecord({ kind: "cancel" })),
-      put(deadlineKey(cancel.at + cancel.graceMs, id), NOTHING),
+      deadlineWrite(cancel.at + cancel.graceMs, id),
     ],
     witness: cancelKey,
   };
   return { part, answer: { id, outcome: "requested", state: "running" } };
 }
-
-const NOTHING = new Uint8Array();

@@ -51,7 +51,12 @@ export function enqueuePart(spec: SpecRecord, encoded: Uint8Array): Part {
 /** The entries that let Beat find a task that was not started or has not ended in time. */
 export function deadlineWrites({ id, expiresAt, deadlineAt }: SpecRecord): Write[] {
   const times = new Set([expiresAt, deadlineAt].filter((at) => at !== undefined));
-  return [...times].map((at) => put(deadlineKey(at, id), NOTHING));
+  return [...times].map((at) => deadlineWrite(at, id));
+}
+
+/** The entry that has Beat look at a task when that time has passed. */
+export function deadlineWrite(at: number, id: string): Write {
+  return put(deadlineKey(at, id), NOTHING);
 }
 
 const NOTHING = new Uint8Array();

@@ -14,7 +14,6 @@ import { decodeCancel } from "../task/decode.ts";
 import { briefFailure, type TaskFailure } from "../task/failure.ts";
 import {
   attemptKey,
-  deadlineKey,
   dueKey,
   expireKey,
   failedKey,
@@ -27,6 +26,7 @@ import {
   type AttemptOutcome,
   type AttemptRecord,
   type CancelFacts,
+  cancelFacts,
   type DueRecord,
   type ExpireRecord,
   encodeRecord,
@@ -38,8 +38,9 @@ import {
 } from "../task/records.ts";
 import type { FinalState } from "../task/state.ts";
 import { readOr } from "../task/task-reader.ts";
-import { readyAgainValue } from "./enqueue.ts";
+import { deadlineWrite, readyAgainValue } from "./enqueue.ts";
 import { commitUntilKnown } from "./hold.ts";
+import { sweepPart } from "./sweep.ts";
 
 /** How an attempt ended, decided by whoever ran it. */
 export type Outcome =
@@ -77,8 +78,8 @@ export interface FinishFacts {
 export interface Ended {
   /** What was recorded: a cancellation goes before an outcome that lets the task wait again. */
   readonly kind: Outcome["kind"];
-  /** The record of a task that has ended. */
-  readonly final: FinalRecord | undefined;
+  /** Removes the task, when it has ended and is not to be kept; whoever waits has seen the end. */
+  readonly sweep: Part | undefined;
 }
 
 /**
@@ -94,19 +95,19 @@ export async function endAttempt(
   facts: FinishFacts,
   { world, signal }: { readonly world: LoopWorld; readonly signal: AbortSignal },
 ): Promise<Ended | undefined> {
-  const { part, final } = finishPart(attempt, outcome, facts);
+  const { part, sweep } = finishPart(attempt, outcome, facts);
   const [result] = await commitUntilKnown(store, [part], world, signal);
-  if (result?.applied) return { kind: outcome.kind, final };
+  if (result?.applied) return { kind: outcome.kind, sweep };
   const cancel = result?.reads[0];
   if (!cancel) return undefined;
-  const cancelled: Outcome = { kind: "cancelled", cancel: cancelFacts(cancel, facts.at) };
+  const cancelled: Outcome = { kind: "cancelled", cancel: factsIn(cancel, facts.at) };
   return endAttempt(store, attempt, cancelled, facts, { world, signal });
 }
 
-/** A part that ends an attempt, and the task's record when the task ends with it. */
+/** A part that ends an attempt, and what removes its task after it. */
 export interface FinishPart {
   readonly part: Part;
-  readonly final: FinalRecord | undefined;
+  readonly sweep: Part | undefined;
 }
 
 /**
@@ -127,9 +128,7 @@ export function finishPart(attempt: Attempt, outcome: Outcome, facts: FinishFact
       });
     }
     case "retry":
-      return outcome.delayMs === 0
-        ? again(attempt, outcome, facts)
-        : retryLater(attempt, outcome, facts);
+      return retried(attempt, outcome, facts);
     case "snoozed":
       return snoozed(attempt, outcome.delayMs, facts);
     case "released":
@@ -138,9 +137,9 @@ export function finishPart(attempt: Attempt, outcome: Outcome, facts: FinishFact
 }
 
 /** What a `#cancel` entry says; of a damaged one, that it was there. */
-export function cancelFacts(entry: Entry, now: number, forced = false): CancelFacts {
-  const { graceMs: _grace, ...facts } = readOr(entry, decodeCancel) ?? { at: now, graceMs: 0 };
-  return forced ? { ...facts, forced } : facts;
+function factsIn(entry: Entry, now: number): CancelFacts {
+  const wish = readOr(entry, decodeCancel);
+  return wish ? cancelFacts(wish) : { at: now };
 }
 
 /** The state of a task that has ended. */
@@ -231,7 +230,15 @@ function ended(
     writes: [...writes, ...acknowledged, ...also],
     witness: taskKey(id, "state"),
   };
-  return { part, final };
+  return {
+    part,
+    sweep: keepMs > 0 ? undefined : sweepAfter(writes, expireKey(final.expireAt, id)),
+  };
+}
+
+function sweepAfter(writes: readonly Write[], key: string): Part | undefined {
+  const expire = writes.find((write) => write.key === key);
+  return expire?.op === "put" ? sweepPart(key, expire.value) : undefined;
 }
 
 /** Answers a cancellation: neither it nor its signal is needed any more. */
@@ -240,24 +247,16 @@ export function acknowledgeWrites(id: string, worker: string | undefined): Write
   return worker === undefined ? [cancel] : [cancel, del(signalKey(worker, id))];
 }
 
-type Retry = Outcome & { kind: "retry" };
-
-function again(attempt: Attempt, { error, outcome }: Retry, facts: FinishFacts): FinishPart {
-  const { at, sequence } = facts;
-  const state = { ...waiting(attempt, attempt.state.attempt, at), sequence, error };
-  const history = attemptWrite(attempt.id, attempt.state, at, outcome, error);
-  return putBack(attempt, state, { ...facts, also: [history, ...facts.also] });
-}
-
-function retryLater(
+function retried(
   attempt: Attempt,
-  { error, outcome, delayMs }: Retry,
+  { error, outcome, delayMs }: Outcome & { kind: "retry" },
   facts: FinishFacts,
 ): FinishPart {
   const { at, sequence } = facts;
   const state = { ...waiting(attempt, attempt.state.attempt, at), sequence, error };
-  const history = attemptWrite(attempt.id, attempt.state, at, outcome, error);
-  return putOff(attempt, state, at + delayMs, [history, ...facts.also]);
+  const also = [attemptWrite(attempt.id, attempt.state, at, outcome, error), ...facts.also];
+  if (delayMs === 0) return putBack(attempt, state, { ...facts, also });
+  return putOff(attempt, state, at + delayMs, also);
 }
 
 function released(attempt: Attempt, facts: FinishFacts): FinishPart {
@@ -265,11 +264,9 @@ function released(attempt: Attempt, facts: FinishFacts): FinishPart {
   const waits = waiting(attempt, state.attempt - 1, facts.at);
   const expiresAt = ready.spec?.expiresAt ?? ready.expiresAt;
   // As if it had not been started: Beat may have passed its deadline over while it ran.
-  const again = expiresAt === undefined ? [] : [put(deadlineKey(expiresAt, id), NOTHING)];
+  const again = expiresAt === undefined ? [] : [deadlineWrite(expiresAt, id)];
   return putBack(attempt, waits, { ...facts, also: [...again, ...facts.also] });
 }
-
-const NOTHING = new Uint8Array();
 
 function snoozed(attempt: Attempt, delayMs: number, { at, also }: FinishFacts): FinishPart {
   const state: StateRecord = {
@@ -318,5 +315,5 @@ function waits(attempt: Attempt, state: StateRecord, writes: readonly Write[]): 
     otherwise: [cancel],
     witness: key,
   };
-  return { part, final: undefined };
+  return { part, sweep: undefined };
 }

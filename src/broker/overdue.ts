@@ -12,15 +12,14 @@ import { del, type Part } from "../store/part.ts";
 import type { Store } from "../store/store.ts";
 import { stateAsRead, taskAsRead, waitingKey } from "../task/change.ts";
 import { currentState } from "../task/current.ts";
-import { DEFAULT_RETENTION } from "../task/enqueue-options.ts";
 import type { TaskFailure } from "../task/failure.ts";
 import { taskKey } from "../task/keyspace.ts";
 import { positionOf } from "../task/position.ts";
-import type { StateRecord } from "../task/records.ts";
+import { cancelFacts, type StateRecord } from "../task/records.ts";
 import type { FinalState } from "../task/state.ts";
 import type { StoredTask } from "../task/task-reader.ts";
 import { acknowledgeWrites, endWrites, finalState, specBytes } from "./finish.ts";
-import { readQueueSettings } from "./queue-settings.ts";
+import { readRetention } from "./queue-settings.ts";
 
 /** How long a worker has to end a running task by itself, once the task's time is over. */
 export const FORCE_MS = 5_000;
@@ -47,8 +46,7 @@ export function overdueState(task: StoredTask, now: number): Overdue | undefined
       return passed(spec.deadlineAt) ? tooLong(task) : undefined;
     case "running":
       if (cancel && passed(cancel.at + cancel.graceMs + FORCE_MS)) {
-        const { graceMs: _grace, ...wish } = cancel;
-        const facts = { cancel: { ...wish, forced: true } };
+        const facts = { cancel: { ...cancelFacts(cancel), forced: true } };
         return { to: "cancelled", why: "its handler did not obey a cancel", facts };
       }
       return passed(spec.deadlineAt && spec.deadlineAt + FORCE_MS) ? tooLong(task) : undefined;
@@ -90,8 +88,7 @@ export async function endOverdue(
   also: Part["writes"] = [],
 ): Promise<boolean> {
   const { queue } = positionOf(task.spec, task.state);
-  const settings = task.spec.retention ?? (await readQueueSettings(store, queue)).record.retention;
-  const { failedMs } = settings ?? DEFAULT_RETENTION;
+  const { failedMs } = await readRetention(store, task.spec, queue);
   const part = overduePart(task, overdue, { at, failedMs }, also);
   const [result] = await store.commit([part]);
   if (!result?.applied) return false;

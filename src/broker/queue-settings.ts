@@ -2,10 +2,14 @@ import type { Duration } from "../base/duration.ts";
 import { requireInteger, requireKnownKeys, requireOneOf } from "../base/options.ts";
 import { del, keyUnchanged, type Part, put } from "../store/part.ts";
 import type { Revision, Store } from "../store/store.ts";
-import { type RetentionOptions, resolveRetention } from "../task/enqueue-options.ts";
+import {
+  DEFAULT_RETENTION,
+  type RetentionOptions,
+  resolveRetention,
+} from "../task/enqueue-options.ts";
 import { queueKey } from "../task/keyspace.ts";
 import { decodeQueue, type QueueRecord } from "../task/queue-record.ts";
-import { encodeRecord } from "../task/records.ts";
+import { encodeRecord, type RetentionRecord, type SpecRecord } from "../task/records.ts";
 import { resolveStoredRetry, type StoredRetryOptions } from "../task/retry-policy.ts";
 import { readOr } from "../task/task-reader.ts";
 import { resolveTimeout, type TimeoutOptions } from "../task/timeout.ts";
@@ -49,6 +53,16 @@ export async function readQueueSettings(store: Store, queue: string): Promise<St
   const entry = await store.get(queueKey(queue));
   if (!entry) return { record: {}, revision: 0 };
   return { record: readOr(entry, decodeQueue) ?? {}, revision: entry.modRevision };
+}
+
+/** How long a task of the queue is kept, as far as can be said without its definition. */
+export async function readRetention(
+  store: Store,
+  { retention }: SpecRecord,
+  queue: string,
+): Promise<RetentionRecord> {
+  if (retention) return retention;
+  return (await readQueueSettings(store, queue)).record.retention ?? DEFAULT_RETENTION;
 }
 
 /** Writes the settings of a queue, or forgets a queue without any. Held while they are as read. */

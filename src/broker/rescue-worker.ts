@@ -19,7 +19,7 @@ import { handRange, signalRange, taskKey, workerKey, workerOfHandKey } from "../
 import { positionOf } from "../task/position.ts";
 import type { RetentionRecord, StateRecord } from "../task/records.ts";
 import { readOr, readTask, type StoredTask } from "../task/task-reader.ts";
-import { readQueueSettings } from "./queue-settings.ts";
+import { readRetention } from "./queue-settings.ts";
 import { forgetHandPart, LOST_WORKERS_MAX, orphanPart, rescuePart } from "./rescue.ts";
 
 const HANDS_AT_ONCE = 20;
@@ -161,9 +161,8 @@ async function judge(
 async function retentionOf(store: Store, task: StoredTask): Promise<RetentionRecord> {
   const { spec, state, cancel } = task;
   const goesOn = !cancel && (state?.lost ?? 0) + 1 < LOST_WORKERS_MAX;
-  if (spec.retention || goesOn) return spec.retention ?? DEFAULT_RETENTION;
-  const { record } = await readQueueSettings(store, positionOf(spec, state).queue);
-  return record.retention ?? DEFAULT_RETENTION;
+  if (goesOn) return DEFAULT_RETENTION;
+  return readRetention(store, spec, positionOf(spec, state).queue);
 }
 
 /** The ids of those that were refused, because somebody else was faster or the task changed. */

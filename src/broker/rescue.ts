@@ -12,7 +12,12 @@ import type { TaskFailure } from "../task/failure.ts";
 import { readyKey, taskKey, workerKey } from "../task/keyspace.ts";
 import { DEFAULT_QUEUE } from "../task/names.ts";
 import { positionOf } from "../task/position.ts";
-import { type AttemptRecord, encodeRecord, type StateRecord } from "../task/records.ts";
+import {
+  type AttemptRecord,
+  cancelFacts,
+  encodeRecord,
+  type StateRecord,
+} from "../task/records.ts";
 import type { StoredTask } from "../task/task-reader.ts";
 import { readyAgainValue } from "./enqueue.ts";
 import {
@@ -64,8 +69,8 @@ export function rescuePart(
   const task = { id: spec.id, name: spec.name, queue: position.queue };
   const end = (final: FinalRecord) => endWrites(task, final, specBytes(spec), state.attempt - 1);
   if (cancel) {
-    const { graceMs: _grace, ...wish } = cancel;
-    const final = finalState({ ...next, cancel: wish }, "cancelled", facts.at, facts.failedMs);
+    const ending: StateRecord = { ...next, cancel: cancelFacts(cancel) };
+    const final = finalState(ending, "cancelled", facts.at, facts.failedMs);
     const answered = acknowledgeWrites(spec.id, from);
     return { part: part([...end(final), ...answered]), state: "cancelled" };
   }

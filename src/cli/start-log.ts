@@ -14,11 +14,3 @@ export async function startLog(
   const log = createWorkerLog(output, level);
   return { log, stopLogging: logEvents(log) };
 }
-
-/** Resolves when the signal aborts. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}

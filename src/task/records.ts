@@ -217,6 +217,11 @@ export interface MetaRecord {
   readonly createdAt: number;
 }
 
+/** What a wish says besides how long the handler has. */
+export function cancelFacts({ graceMs: _grace, ...facts }: CancelRecord): CancelFacts {
+  return facts;
+}
+
 /** Writes any record: `v` first, then its members in the order given. */
 export function encodeRecord(record: object): Buffer {
   return encodeJson({ v: RECORD_VERSION, ...record });

@@ -1,4 +1,5 @@
 import type { LoopWorld } from "../base/loop.ts";
+import type { QueueRecord } from "../task/queue-record.ts";
 import { resolveTimeout } from "../task/timeout.ts";
 import type { AttemptRun } from "./attempt-run.ts";
 import { type Judged, timeoutVerdict, totalTimeoutVerdict } from "./verdict.ts";
@@ -11,8 +12,13 @@ const TIMER_MS_MAX = 2_000_000_000;
  * the task's deadline end the attempt whatever the handler does. Nothing is armed where nothing is
  * bounded.
  */
-export function armLimits(run: AttemptRun, world: LoopWorld, judged: () => Judged): void {
-  const { spec, task, settings } = judged();
+export function armLimits(
+  run: AttemptRun,
+  world: LoopWorld,
+  settings: QueueRecord,
+  judged: () => Judged,
+): void {
+  const { spec, task } = run;
   const timeout =
     spec?.timeout ??
     (task?.timeout === undefined ? settings.timeout : resolveTimeout(task.timeout));

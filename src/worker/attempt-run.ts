@@ -32,7 +32,8 @@ export class AttemptRun {
   /** Once the outcome is decided: whether it landed. Nothing else may be recorded. */
   recorded: Promise<boolean> | undefined;
   readonly #abort = new AttemptAbort();
-  readonly #timers = new Set<CancelTimer>();
+  #timers: CancelTimer[] | undefined;
+  #handlerDone: Promise<void> = Promise.resolve();
   #cut: ((outcome: Outcome) => void) | undefined;
 
   constructor(
@@ -70,25 +71,29 @@ export class AttemptRun {
   decided(handler: () => Promise<Outcome>): Promise<Outcome> {
     return new Promise((resolve, reject) => {
       this.#cut = resolve;
-      const note = () => {
-        this.handlerEnded = true;
-      };
-      const done = handler();
-      done.then(note, note);
-      done.then(resolve, reject);
-      this.#whenDone = done.then(
-        () => {},
-        () => {},
-      );
+      this.#handlerDone = this.#see(handler, resolve, reject);
     });
+  }
+
+  async #see(
+    handler: () => Promise<Outcome>,
+    resolve: (outcome: Outcome) => void,
+    reject: (error: unknown) => void,
+  ): Promise<void> {
+    try {
+      const outcome = await handler();
+      this.handlerEnded = true;
+      resolve(outcome);
+    } catch (error) {
+      this.handlerEnded = true;
+      reject(error);
+    }
   }
 
   /** Resolves when the handler has ended. */
   get handlerDone(): Promise<void> {
-    return this.#whenDone;
+    return this.#handlerDone;
   }
-
-  #whenDone: Promise<void> = Promise.resolve();
 
   /** Ends the attempt without waiting for its handler. Without effect when it is decided. */
   end(outcome: Outcome): void {
@@ -97,12 +102,13 @@ export class AttemptRun {
 
   /** Calls `action` after `ms`, unless the outcome is decided before. */
   after(world: LoopWorld, ms: number, action: () => void): void {
-    this.#timers.add(world.clock.after(Math.max(0, ms), action));
+    this.#timers ??= [];
+    this.#timers.push(world.clock.after(Math.max(0, ms), action));
   }
 
   /** Forgets all that was to happen later. */
   stopTimers(): void {
-    for (const cancel of this.#timers) cancel();
-    this.#timers.clear();
+    for (const cancel of this.#timers ?? []) cancel();
+    this.#timers = undefined;
   }
 }

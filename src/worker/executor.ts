@@ -23,6 +23,7 @@
  * back; if it dies after the commit, the outcome stands.
  */
 
+import type { Clock } from "../base/clock.ts";
 import { RecordMalformedError } from "../base/errors.ts";
 import { publish } from "../base/events.ts";
 import { createIdSource, type IdSource } from "../base/ids.ts";
@@ -30,7 +31,6 @@ import { requireJson } from "../base/json.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { type Ended, endAttempt, type FinishFacts, type Outcome } from "../broker/finish.ts";
 import { requirePayload } from "../broker/spec.ts";
-import { sweepPart } from "../broker/sweep.ts";
 import { untilAnswered } from "../coordination/until-answered.ts";
 import type { Write } from "../store/part.ts";
 import type { Store } from "../store/store.ts";
@@ -40,13 +40,11 @@ import { decodeSpec } from "../task/decode.ts";
 import { DEFAULT_RETENTION, resolveRetention } from "../task/enqueue-options.ts";
 import type { AbortReason } from "../task/failure.ts";
 import { parseWith } from "../task/input.ts";
-import { expireKey, taskKey } from "../task/keyspace.ts";
+import { taskKey } from "../task/keyspace.ts";
 import { isRetryAt, isSnooze } from "../task/outcome.ts";
 import {
-  type CancelFacts,
   type CancelRecord,
-  type ExpireRecord,
-  encodeRecord,
+  cancelFacts,
   type RetentionRecord,
   type SpecRecord,
 } from "../task/records.ts";
@@ -58,7 +56,13 @@ import type { Hands } from "./hands.ts";
 import type { Wish } from "./inbox.ts";
 import type { QueueSettingsView } from "./queue-settings.ts";
 import type { Slots } from "./slots.ts";
-import { type Judged, retryAtVerdict, totalTimeoutVerdict, verdictOf } from "./verdict.ts";
+import {
+  type Judged,
+  retryAtVerdict,
+  snoozeVerdict,
+  totalTimeoutVerdict,
+  verdictOf,
+} from "./verdict.ts";
 
 /** What an executor works with. */
 export interface ExecutorWorld {
@@ -168,7 +172,7 @@ export class Executor {
     run.wish = wish;
     run.abort("cancelled");
     run.after(world, wish.at + wish.graceMs - world.clock.now(), () => {
-      run.end({ kind: "cancelled", cancel: { ...factsOf(wish), forced: true } });
+      run.end({ kind: "cancelled", cancel: { ...cancelFacts(wish), forced: true } });
     });
   }
 
@@ -179,7 +183,7 @@ export class Executor {
     if (this.#ended) run.abort(this.#ended);
     if (!run.aborted) return run.decided(() => this.#attempt(run));
     run.handlerEnded = true;
-    return run.wish ? { kind: "cancelled", cancel: factsOf(run.wish) } : { kind: "released" };
+    return run.wish ? { kind: "cancelled", cancel: cancelFacts(run.wish) } : { kind: "released" };
   }
 
   /** From spec to outcome: everything a handler can do wrong ends here as data. */
@@ -192,10 +196,11 @@ export class Executor {
       const input = await parseWith(task.input, `input of ${spec.name}`, spec.input);
       // What was said while the spec was read must keep the handler from being started.
       if (run.aborted) return this.#unfinished(run, run.signal.reason);
-      if (isOver(judged())) return totalTimeoutVerdict(judged());
-      armLimits(run, this.#with.world, judged);
+      const { world, settings } = this.#with;
+      if (isOver(spec, world.clock)) return totalTimeoutVerdict(judged());
+      armLimits(run, world, settings.of(run.attempt.position.queue).record, judged);
       const result = await task.run(input as never, this.#context(run, spec));
-      if (isSnooze(result)) return snoozed(judged(), result.delayMs);
+      if (isSnooze(result)) return snoozeVerdict(judged(), result);
       if (isRetryAt(result)) return retryAtVerdict(judged(), result);
       if (result !== undefined) requireJson("result", result);
       requirePayload(`The result of ${spec.name}`, result, this.#with.resultBytesMax);
@@ -207,7 +212,7 @@ export class Executor {
 
   #unfinished(run: AttemptRun, thrown: unknown): Outcome {
     if (run.aborted === "lease-lost" || run.aborted === "shutdown") return { kind: "released" };
-    if (run.wish) return { kind: "cancelled", cancel: factsOf(run.wish) };
+    if (run.wish) return { kind: "cancelled", cancel: cancelFacts(run.wish) };
     if (run.overall) return totalTimeoutVerdict(this.#judged(run));
     return verdictOf(this.#judged(run), thrown, run.aborted === "timeout");
   }
@@ -287,9 +292,7 @@ export class Executor {
     else this.#stale(attempt, "outcome");
     const rest = [
       ...hands.ended(attempt.state.hand as number, ended !== undefined),
-      ...(ended?.final && ended.final.expireAt <= ended.final.at
-        ? sweptAtOnce(attempt, ended)
-        : []),
+      ...(ended?.sweep ? [ended.sweep] : []),
     ];
     // Nothing depends on it: what stays behind is forgotten by the next rescuer or sweeper.
     if (rest.length > 0) store.commit(rest).catch(() => {});
@@ -330,28 +333,7 @@ export class Executor {
   }
 }
 
-function factsOf({ graceMs: _grace, ...facts }: CancelRecord): CancelFacts {
-  return facts;
-}
-
-/** Whether the time of the task as a whole is over, or will be in `delayMs`. */
-function isOver({ spec, now }: Judged, delayMs = 0): boolean {
-  return spec?.deadlineAt !== undefined && now + delayMs >= spec.deadlineAt;
-}
-
-/** A pause that would end when the task's time is over is none. */
-function snoozed(judged: Judged, delayMs: number): Outcome {
-  return isOver(judged, delayMs) ? totalTimeoutVerdict(judged) : { kind: "snoozed", delayMs };
-}
-
-/** What removes a task that is not to be kept, once its end is there for all who wait for it. */
-function sweptAtOnce({ id, state, position }: Attempt, { final }: Ended) {
-  if (!final) return [];
-  const expire: ExpireRecord = {
-    queue: position.queue,
-    bytes: 0,
-    attempts: state.attempt - 1,
-    ...(final.state === "failed" ? { failedAt: final.at } : undefined),
-  };
-  return [sweepPart(expireKey(final.expireAt, id), encodeRecord(expire)) ?? []].flat();
+/** Whether the time of the task as a whole is over. */
+function isOver({ deadlineAt }: SpecRecord, clock: Clock): boolean {
+  return deadlineAt !== undefined && clock.now() >= deadlineAt;
 }

@@ -12,6 +12,7 @@
  */
 import { setMaxListeners } from "node:events";
 import { hostname } from "node:os";
+import { aborted } from "../base/aborted.ts";
 import { publish } from "../base/events.ts";
 import { type LoopWorld, pause, runLoop } from "../base/loop.ts";
 import { VERSION } from "../base/version.ts";
@@ -276,11 +277,4 @@ export async function beginIncarnation(world: WorkerWorld): Promise<Incarnation>
 
 function nameOf({ queue, shard }: ShardName): string {
   return `${queue}/${shard}`;
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -15,16 +15,18 @@
  * When the store is away the loop above starts this again; a `refill` that fails is called for
  * again.
  */
+
 import { publish } from "../base/events.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { readReady } from "../broker/read-ready.ts";
 import { ReadyScan } from "../broker/ready-scan.ts";
 import { ReadyWindow } from "../broker/ready-window.ts";
 import type { ReadyEntry } from "../broker/take.ts";
-import { keyRange, prefixRange } from "../store/range.ts";
+import { prefixRange } from "../store/range.ts";
 import type { Entry, Store, WatchEvent } from "../store/store.ts";
 import { HistoryLostError } from "../store/store-errors.ts";
-import { META_KEY, shardPrefix } from "../task/keyspace.ts";
+import { currentRevision } from "../task/current-revision.ts";
+import { shardPrefix } from "../task/keyspace.ts";
 
 const RESCAN_MS = 30_000;
 const RETRY_MS = 500;
@@ -69,7 +71,7 @@ export class ShardFollower {
       const round = new AbortController();
       const cancel = world.clock.after(RESCAN_MS * (1 + world.random.next()), () => round.abort());
       try {
-        const after = (await store.range(keyRange(META_KEY), { limit: 1 })).revision;
+        const after = await currentRevision(store);
         this.#restart();
         await this.refill();
         const ends = AbortSignal.any([signal, round.signal]);
@@ -88,7 +90,9 @@ export class ShardFollower {
 
   /** Reads on beyond the horizon, unless the window is complete or well filled. */
   refill(): Promise<void> {
-    if (this.window.complete || this.window.size * 2 >= this.#with.capacity) {
+    // What is read before the watch has a revision to begin at would be read once more.
+    const begun = this.#round > 0;
+    if (!begun || this.window.complete || this.window.size * 2 >= this.#with.capacity) {
       return Promise.resolve();
     }
     if (this.#scanning) return this.#scanning;

@@ -6,7 +6,7 @@ import type { Outcome } from "../broker/finish.ts";
 import { totalTimeout } from "../broker/overdue.ts";
 import type { Attempt } from "../task/attempt.ts";
 import { failureOf, isFinalFailure, type TaskFailure, TimeoutError } from "../task/failure.ts";
-import type { RetryAt } from "../task/outcome.ts";
+import type { RetryAt, Snooze } from "../task/outcome.ts";
 import type { QueueRecord } from "../task/queue-record.ts";
 import type { AttemptOutcome, FailReason, RetryRecord, SpecRecord } from "../task/records.ts";
 import {
@@ -76,6 +76,16 @@ export function retryAtVerdict(judged: Judged, { when, reason }: RetryAt): Outco
   );
 }
 
+/** A handler put the task off; a pause that would end when the task's time is over is none. */
+export function snoozeVerdict(judged: Judged, { delayMs }: Snooze): Outcome {
+  if (isOverAfter(judged, delayMs)) return totalTimeoutVerdict(judged);
+  return { kind: "snoozed", delayMs };
+}
+
+function isOverAfter({ spec, now }: Judged, delayMs: number): boolean {
+  return spec?.deadlineAt !== undefined && now + delayMs >= spec.deadlineAt;
+}
+
 function again(
   judged: Judged,
   error: TaskFailure,
@@ -85,11 +95,8 @@ function again(
   const { attempt, lost = 0, spent = 0 } = judged.attempt.state;
   const delayMs = pauseAfter(attempt - lost - spent);
   if (delayMs === undefined) return failed(error, timedOut ? "timeout" : "error");
-  const { deadlineAt } = judged.spec ?? {};
   // Another attempt that could only begin when the task's time is over is none.
-  if (deadlineAt !== undefined && judged.now + delayMs >= deadlineAt) {
-    return failed(error, "total-timeout");
-  }
+  if (isOverAfter(judged, delayMs)) return failed(error, "total-timeout");
   const outcome: AttemptOutcome = timedOut ? "timeout" : "failed";
   return { kind: "retry", error, delayMs, outcome };
 }

@@ -1,6 +1,7 @@
 import { InvalidOptionsError } from "../base/errors.ts";
 import { type LoopWorld, runLoop } from "../base/loop.ts";
 import { requireKnownKeys } from "../base/options.ts";
+import { stoppedBySignals } from "../base/stop-signals.ts";
 import type { Store } from "../store/store.ts";
 import type { Registry } from "../task/registry.ts";
 import { beginIncarnation, type Incarnation, type WorkerWorld } from "./incarnation.ts";
@@ -85,20 +86,12 @@ export class Worker implements AsyncDisposable {
    */
   async run(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     requireKnownKeys("worker.run", options, ["signal"]);
-    const onSignal = () => this.#stop.abort();
-    process.once("SIGTERM", onSignal);
-    process.once("SIGINT", onSignal);
-    options.signal?.addEventListener("abort", onSignal, { once: true });
-    if (options.signal?.aborted) onSignal();
-    try {
+    const stop = () => this.#stop.abort();
+    await stoppedBySignals(stop, options.signal, async () => {
       if (!this.#stop.signal.aborted) await this.start();
       await this.#lives;
       await this.stop();
-    } finally {
-      process.off("SIGTERM", onSignal);
-      process.off("SIGINT", onSignal);
-      options.signal?.removeEventListener("abort", onSignal);
-    }
+    });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -1,9 +1,10 @@
 import { type Command, Option } from "commander";
 import { createApp } from "../../app.ts";
+import { aborted } from "../../base/aborted.ts";
 import type { BeatOptions } from "../../beat/beat-options.ts";
 import { durationArgument } from "../arguments.ts";
 import { type Cli, type GlobalOptions, storeUrlOf } from "../cli.ts";
-import { aborted, LOG_LEVELS, startLog } from "../start-log.ts";
+import { LOG_LEVELS, startLog } from "../start-log.ts";
 import { catchStopSignals } from "../stop-signal.ts";
 import type { LogLevel } from "../worker-log.ts";
 

@@ -1,9 +1,6 @@
 import type { Command } from "commander";
-import type { App } from "../../app.ts";
 import type { TaskChange } from "../../backend/watch-tasks.ts";
-import { keyRange } from "../../store/range.ts";
-import type { Revision } from "../../store/store.ts";
-import { META_KEY } from "../../task/keyspace.ts";
+import { currentRevision } from "../../task/current-revision.ts";
 import { wholeNumber } from "../arguments.ts";
 import { type Cli, type GlobalOptions, withApp } from "../cli.ts";
 import { printable } from "../output.ts";
@@ -39,7 +36,7 @@ async function watch(cli: Cli, { prefix, after, ...global }: WatchArguments): Pr
   const given = after === undefined ? undefined : wholeNumber("--after", after);
   using stop = catchStopSignals(cli.clock);
   await withApp(cli, global, async (app) => {
-    let revision = given ?? (await currentRevision(app));
+    let revision = given ?? (await currentRevision(app.store));
     output.note(`Watching changes after revision ${revision}.`, { revision });
     const changes = app.backend.watch({
       after: revision,
@@ -55,10 +52,6 @@ async function watch(cli: Cli, { prefix, after, ...global }: WatchArguments): Pr
     }
     output.note(`Stopped. Another watch goes on with --after ${revision}`, { revision });
   });
-}
-
-async function currentRevision({ store }: App): Promise<Revision> {
-  return (await store.range(keyRange(META_KEY), { limit: 1 })).revision;
 }
 
 function changeText({ revision, id, kind, task }: TaskChange): string {

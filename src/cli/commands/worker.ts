@@ -1,10 +1,11 @@
 import { type Command, Option } from "commander";
 import { createApp } from "../../app.ts";
+import { aborted } from "../../base/aborted.ts";
 import type { WorkerOptions } from "../../worker/worker-options.ts";
 import { loadApp } from "../app-module.ts";
 import { durationArgument, wholeNumber } from "../arguments.ts";
 import { type Cli, type GlobalOptions, storeUrlOf } from "../cli.ts";
-import { aborted, LOG_LEVELS, startLog } from "../start-log.ts";
+import { LOG_LEVELS, startLog } from "../start-log.ts";
 import { catchStopSignals } from "../stop-signal.ts";
 import type { LogLevel } from "../worker-log.ts";
 

@@ -1,0 +1,5 @@
+/** Resolves when the signal aborts; at once when it has. */
+export async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+}
