@@ -1,17 +1,31 @@
-// Makes src/store/etcd/proto/generated/etcd.ts from etcd.proto: `npm run proto`.
+// Makes what is made of .proto files: `npm run proto`. src/tasks/rpc/proto/generated/agent.ts is
+// proto/etask/agent.proto as a value, which @grpc/proto-loader takes; so no file has to be found at
+// run time. src/store/etcd/proto/generated/etcd.ts is the codec of etcd.proto.
 //
-// protobufjs parses; the printing is ours, because what its own command line prints does not fit:
-// it is JavaScript with a separate .d.ts, which `tsc` neither emits nor checks beside TypeScript
-// sources; it reads every 64-bit integer as a `Long` object; and it writes a misspelt enum name as
-// 0, which on etcd is another, valid comparison. This prints one strict TypeScript file: requests
-// can only be written, responses only be read. test/etcd/codec.test.ts compares it with protobufjs'
-// reflection.
+// For the codec, protobufjs parses; the printing is ours, because what its own command line prints
+// does not fit: it is JavaScript with a separate .d.ts, which `tsc` neither emits nor checks beside
+// TypeScript sources; it reads every 64-bit integer as a `Long` object; and it writes a misspelt
+// enum name as 0, which on etcd is another, valid comparison. This prints one strict TypeScript
+// file: requests can only be written, responses only be read. test/etcd/codec.test.ts compares it
+// with protobufjs' reflection.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import protobuf from "protobufjs";
 
-const SOURCE = new URL("../src/store/etcd/proto/etcd.proto", import.meta.url);
-const TARGET = new URL("../src/store/etcd/proto/generated/etcd.ts", import.meta.url);
+const ETCD_SOURCE = new URL("../src/store/etcd/proto/etcd.proto", import.meta.url);
+const ETCD_TARGET = new URL("../src/store/etcd/proto/generated/etcd.ts", import.meta.url);
+const AGENT_SOURCE = new URL("../proto/etask/agent.proto", import.meta.url);
+const AGENT_TARGET = new URL("../src/tasks/rpc/proto/generated/agent.ts", import.meta.url);
+
+/** @returns {string} The TypeScript source of the descriptor of agent.proto's text. */
+export function generateDescriptor(text) {
+  const { root } = protobuf.parse(text);
+  const chunks = [
+    "// Made from agent.proto by scripts/proto.mjs; not edited by hand.",
+    `export const agentDescriptor: object = ${JSON.stringify(root.toJSON(), null, 2)};`,
+  ];
+  return `${chunks.join("\n\n")}\n`;
+}
 
 /** @returns {string} The TypeScript source for a .proto text. */
 export function generateCodec(text) {
@@ -233,6 +247,11 @@ function printReader(type) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  writeFileSync(TARGET, generateCodec(readFileSync(SOURCE, "utf8")));
-  process.stdout.write(`wrote ${fileURLToPath(TARGET)}\n`);
+  for (const [source, target, generate] of [
+    [ETCD_SOURCE, ETCD_TARGET, generateCodec],
+    [AGENT_SOURCE, AGENT_TARGET, generateDescriptor],
+  ]) {
+    writeFileSync(target, generate(readFileSync(source, "utf8")));
+    process.stdout.write(`wrote ${fileURLToPath(target)}\n`);
+  }
 }

@@ -14,6 +14,7 @@ import { Schedules } from "./schedule/schedules.ts";
 import { openStore } from "./store/open-store.ts";
 import type { Store } from "./store/store.ts";
 import { parseStoreUrl, StoreUrlError } from "./store/store-url.ts";
+import { resolveClaim } from "./task/claim.ts";
 import type { DelayOptions } from "./task/enqueue-options.ts";
 import { resolveDelayOptions } from "./task/enqueue-options.ts";
 import type { EnqueueRequest, Enqueuer } from "./task/enqueuer.ts";
@@ -121,6 +122,7 @@ export class App implements AsyncDisposable {
       enqueue: async (request) => this.backend.handle(await this.broker.enqueue(request)),
       enqueueMany: (requests) =>
         this.broker.enqueueMany(requests, (receipt) => this.backend.handle(receipt)),
+      handle: (id) => this.handle(id),
     };
     this.#unbinds = registry.tasks.map((task) => task.bind(this.#enqueuer));
   }
@@ -132,8 +134,9 @@ export class App implements AsyncDisposable {
   async enqueue(name: string, input?: unknown, options?: DelayOptions): Promise<TaskHandle> {
     const task = this.registry.find(requireTaskName(name));
     const resolved = resolveDelayOptions(task ?? {}, options);
-    await parseWith(task?.input, `input of ${name}`, input);
-    const request: EnqueueRequest = { name, input, options: resolved };
+    const parsed = await parseWith(task?.input, `input of ${name}`, input);
+    const claim = resolveClaim(task ?? {}, options ?? {}, parsed);
+    const request: EnqueueRequest = { name, input, options: resolved, claim };
     return this.#enqueuer.enqueue(request);
   }
 

@@ -2,11 +2,13 @@ export { App, type AppOptions, createApp, DEFAULT_STORE } from "./app.ts";
 export {
   Backend,
   type BackendWatchOptions,
+  type FollowLogOptions,
   type ListOptions,
   type ProgressUpdate,
 } from "./backend/backend.ts";
 export type { TaskPage } from "./backend/list-tasks.ts";
 export type { ChangeKind, TaskChange } from "./backend/watch-tasks.ts";
+export type { ByteSize } from "./base/byte-size.ts";
 export type { Clock } from "./base/clock.ts";
 export type { Instant } from "./base/date.ts";
 export type { Duration } from "./base/duration.ts";
@@ -38,7 +40,7 @@ export type { QueueView } from "./broker/queue-view.ts";
 export type { DrainOptions, PauseOptions, PurgeOptions, QueueChange } from "./broker/queues.ts";
 export { Queues } from "./broker/queues.ts";
 export type { RetryManyOptions, RetryManyReport } from "./broker/retry-many.ts";
-export type { WorkerView } from "./broker/worker-view.ts";
+export type { RoomView, WorkerView } from "./broker/worker-view.ts";
 export {
   type DeclaredSchedule,
   defineSchedule,
@@ -70,6 +72,7 @@ export {
 } from "./store/store-errors.ts";
 export { StoreUrlError } from "./store/store-url.ts";
 export type { StoreUpkeep, StoreUsage } from "./store/upkeep.ts";
+export type { ClaimOptions, DebounceOptions, KeyOf, ThrottleOptions } from "./task/claim.ts";
 export type { TaskContext } from "./task/context.ts";
 export type {
   CancelOptions,
@@ -86,6 +89,8 @@ export {
   type AbortReason,
   AttemptAbortedError,
   AttemptStaleError,
+  type FailureHints,
+  FinalError,
   TaskCancelledError,
   TaskEndedError,
   TaskExpiredError,
@@ -93,11 +98,14 @@ export {
   type TaskFailure,
   TaskNotEndedError,
   TaskNotFoundError,
+  TaskNotUniqueError,
   TaskRunningError,
   TimeoutError,
 } from "./task/failure.ts";
 export type { Settlement, TaskHandle, WaitOptions } from "./task/handle.ts";
 export { InvalidInputError } from "./task/input.ts";
+export type { IsolateKind, IsolateOptions } from "./task/isolate.ts";
+export type { LogLine, LogOptions, LogPage } from "./task/log.ts";
 export { SchemaVersionError } from "./task/meta.ts";
 export { type Directive, type RetryAt, retryAt, type Snooze, snooze } from "./task/outcome.ts";
 export type { AttemptOutcome, FailReason } from "./task/records.ts";
@@ -110,8 +118,23 @@ export type {
   StoredRetryOptions,
 } from "./task/retry-policy.ts";
 export type { FinalState, TaskState } from "./task/state.ts";
-export { BaseTask, defineTask, type TaskDefinition, TaskUnboundError } from "./task/task.ts";
+export {
+  BaseTask,
+  defineTask,
+  type Handler,
+  type TaskDefinition,
+  type TaskExtension,
+  TaskUnboundError,
+} from "./task/task.ts";
 export type { TimeoutOptions } from "./task/timeout.ts";
 export type { AttemptView, CancelView, ProgressView, TaskView } from "./task/view.ts";
+export {
+  MemoryLimitError,
+  NotInRunnerError,
+  RunnerDiedError,
+  TaskNotLoadableError,
+} from "./worker/isolation/isolation-errors.ts";
+export type { IsolationOptions } from "./worker/isolation/isolation-options.ts";
+export type { IdleOptions } from "./worker/room/idle-options.ts";
 export { Worker } from "./worker/worker.ts";
 export type { WorkerOptions } from "./worker/worker-options.ts";

@@ -42,10 +42,12 @@ const FLOORS: readonly (readonly string[])[] = [
 
 /** Packages that only some folders may import, because others are used without them. */
 const PACKAGE_HOMES: Readonly<Record<string, readonly string[]>> = {
-  "@grpc/grpc-js": ["src/store/etcd/"],
+  "@grpc/grpc-js": ["src/store/etcd/", "src/tasks/rpc/"],
+  "@grpc/proto-loader": ["src/tasks/rpc/"],
   protobufjs: ["src/store/etcd/"],
   lmdb: ["src/store/embedded/"],
   commander: ["src/cli/"],
+  undici: ["src/tasks/http/"],
 };
 
 const TIME_AND_CHANCE = {

@@ -17,6 +17,7 @@ import {
   TaskNotFoundError,
 } from "../task/failure.ts";
 import type { Settlement, TaskHandle, WaitOptions } from "../task/handle.ts";
+import { type LogOptions, type LogPage, readLog } from "../task/log.ts";
 import type { StateRecord } from "../task/records.ts";
 import { isFinal } from "../task/state.ts";
 import { readTask } from "../task/task-reader.ts";
@@ -41,6 +42,7 @@ export interface HandleFacts {
   readonly id: string;
   readonly revision: Revision;
   readonly created: boolean;
+  readonly replaced?: boolean;
 }
 
 /** A {@link TaskHandle} over a store. */
@@ -48,6 +50,7 @@ export class BackendHandle implements TaskHandle {
   readonly id: string;
   readonly revision: Revision;
   readonly created: boolean;
+  readonly enqueued: TaskHandle["enqueued"];
   readonly #backend: HandleWorld;
   /** A revision at which the task is known to exist without having ended. */
   #openAt: Revision | undefined;
@@ -55,13 +58,14 @@ export class BackendHandle implements TaskHandle {
   /** `openAt`: see there; known by itself of a task that was created. */
   constructor(
     backend: HandleWorld,
-    { id, revision, created }: HandleFacts,
+    { id, revision, created, replaced = false }: HandleFacts,
     openAt: Revision | undefined = created ? revision : undefined,
   ) {
     this.#backend = backend;
     this.id = id;
     this.revision = revision;
     this.created = created;
+    this.enqueued = created ? "created" : replaced ? "replaced" : "joined";
     this.#openAt = openAt;
   }
 
@@ -112,6 +116,10 @@ export class BackendHandle implements TaskHandle {
       yield view;
       if (isFinal(view.state)) return;
     }
+  }
+
+  log(options?: LogOptions): Promise<LogPage> {
+    return readLog(this.#backend.store, this.id, options);
   }
 
   cancel(options?: CancelOptions): Promise<CancelReceipt> {

@@ -9,6 +9,7 @@ import { currentRevision } from "../task/current-revision.ts";
 import { decodeProgress } from "../task/decode.ts";
 import { AttemptStaleError, TaskNotFoundError, TaskRunningError } from "../task/failure.ts";
 import { taskKey } from "../task/keyspace.ts";
+import { type LogLine, type LogOptions, type LogPage, readLog } from "../task/log.ts";
 import { requireId, requireIdPrefix } from "../task/names.ts";
 import { clampPercent, progressPart, requireDetail, requirePercent } from "../task/progress.ts";
 import type { ProgressRecord } from "../task/records.ts";
@@ -16,6 +17,7 @@ import { TASK_STATES, type TaskState } from "../task/state.ts";
 import { readOr, readTask } from "../task/task-reader.ts";
 import { type ProgressView, type TaskView, viewOf } from "../task/view.ts";
 import { BackendHandle, type HandleFacts } from "./backend-handle.ts";
+import { followLog } from "./follow-log.ts";
 import { listTasks, type TaskPage } from "./list-tasks.ts";
 import { Waiters } from "./waiters.ts";
 import { type TaskChange, watchTasks } from "./watch-tasks.ts";
@@ -37,6 +39,11 @@ export interface BackendWatchOptions {
   readonly prefix?: string;
   /** Changes after this revision; default: from now on. */
   readonly after?: Revision;
+  readonly signal?: AbortSignal;
+}
+
+/** Which lines of a log to follow. */
+export interface FollowLogOptions extends LogOptions {
   readonly signal?: AbortSignal;
 }
 
@@ -108,6 +115,23 @@ export class Backend {
     const entry = await this.#store.get(taskKey(requireId(id), "progress"));
     const record = entry && readOr(entry, decodeProgress);
     return record && { percent: record.percent, detail: record.detail, at: new Date(record.at) };
+  }
+
+  /** What is kept of the log of a task; nothing for a task that there is not. */
+  log(id: string, options?: LogOptions): Promise<LogPage> {
+    return readLog(this.#store, requireId(id), options);
+  }
+
+  /**
+   * The lines of a task's log and those that come, until the task has ended or `signal` aborts.
+   *
+   * @throws InvalidOptionsError (`INVALID_OPTIONS`) naming the option that is not allowed.
+   */
+  async *followLog(id: string, options: FollowLogOptions = {}): AsyncGenerator<LogLine, void> {
+    requireKnownKeys("followLog", options, ["after", "signal"]);
+    const after = requireInteger("after", options.after ?? -1, -1, Number.MAX_SAFE_INTEGER);
+    const world = { store: this.#store, waiters: this.#waiters };
+    yield* followLog(world, requireId(id), after, options.signal);
   }
 
   /**

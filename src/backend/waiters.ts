@@ -22,6 +22,7 @@ import { publish } from "../base/events.ts";
 import { type LoopWorld, runLoop } from "../base/loop.ts";
 import { watchLive } from "../coordination/live-watch.ts";
 import { untilAnswered } from "../coordination/until-answered.ts";
+import { getSince } from "../store/read-since.ts";
 import type { Revision, Store, WatchEvent } from "../store/store.ts";
 import { HistoryLostError, StoreClosedError } from "../store/store-errors.ts";
 import { currentRevision } from "../task/current-revision.ts";
@@ -142,13 +143,15 @@ export class Waiters {
     await untilAnswered(() => this.#read(id, [waiter]), this.#world, left);
   }
 
+  /** What the watch has passed before is to be seen here: an older read would show it to nobody. */
   async #read(id: string, waiters: Iterable<Waiter>): Promise<void> {
-    const entry = await this.#store.get(taskKey(id, "state"));
+    const since = Math.max(this.#watch?.position ?? 0, ...knownOpen(waiters));
+    const entry = await getSince(this.#store, taskKey(id, "state"), since);
     const state = entry && readOr(entry, decodeState);
     if (entry && state && isFinal(state.state)) deliver(waiters, state, entry.modRevision);
     else if (entry) {
       for (const waiter of waiters) waiter.openAt = Math.max(waiter.openAt, entry.modRevision);
-    } else if (!(await this.#store.get(taskKey(id, "spec")))) {
+    } else if (!(await getSince(this.#store, taskKey(id, "spec"), since))) {
       // Without a state it may be waiting for its first attempt; without a spec it is gone.
       deliver(waiters, undefined);
     }
@@ -209,6 +212,10 @@ export class Waiters {
     };
     await Promise.all(Array.from({ length: READS_AT_ONCE }, lane));
   }
+}
+
+function knownOpen(waiters: Iterable<Waiter>): Revision[] {
+  return Array.from(waiters, ({ openAt }) => openAt);
 }
 
 /** Tells those who wait for an end that is no older than what they know. */

@@ -1,7 +1,7 @@
 import type { Entry, Store } from "../store/store.ts";
 import { HistoryLostError } from "../store/store-errors.ts";
 import { TaskNotFoundError } from "../task/failure.ts";
-import { taskRange } from "../task/keyspace.ts";
+import { TASK_KEYS_MAX, taskRange } from "../task/keyspace.ts";
 import { joinTask } from "../task/task-reader.ts";
 import { type TaskView, viewOf } from "../task/view.ts";
 
@@ -31,7 +31,7 @@ async function* watchOnce(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<TaskView, void> {
   const range = taskRange(id);
-  const { entries, revision: after } = await store.range(range, { limit: 10 });
+  const { entries, revision: after } = await store.range(range, { limit: TASK_KEYS_MAX });
   const known = new Map<string, Entry>(entries.map((entry) => [entry.key, entry]));
   const view = (): TaskView => {
     const task = joinTask([...known.values()], after);

@@ -23,6 +23,21 @@ export interface Events {
   "etask:worker:lease-lost": { worker: string; running: number };
   /** A worker stopped. `released` tasks went back to their queues. */
   "etask:worker:stopped": { worker: string; released: number };
+  /**
+   * A worker's host has room for idle tasks now, or none any more and `why`, which may change while
+   * there is none.
+   */
+  "etask:worker:room": {
+    worker: string;
+    idle: boolean;
+    why: readonly string[];
+    cpu: number;
+    memoryFree: number;
+    eventLoopDelayMs: number;
+    at: number;
+  };
+  /** A worker that may choose runs up to `to` tasks at once from now on. */
+  "etask:worker:resized": { worker: string; from: number; to: number; why: string };
   /** A task was taken by this worker. */
   "etask:task:taken": { id: string; name: string; attempt: number; worker: string };
   /** An attempt ended and its outcome was recorded. */
@@ -60,12 +75,31 @@ export interface Events {
   };
   /** A task was ended by this Beat: it expired, took too long in all, or did not obey. */
   "etask:task:overdue": { id: string; state: string; why: string };
+  /** A thread or process for isolated tasks was started; `runner` is its id. */
+  "etask:runner:started": { kind: "thread" | "process"; runner: number };
+  /**
+   * A runner of isolated tasks has ended after `runs` attempts. `why`: worn (`recycled`), `idle`,
+   * `stopped` with its worker, ended with its attempt (`over`), code that threw where nothing could
+   * catch it (`crashed`), not ready in time (`late`), out of `memory`, or `died` by itself.
+   */
+  "etask:runner:ended": {
+    kind: "thread" | "process";
+    runner: number;
+    why: "recycled" | "idle" | "stopped" | "over" | "crashed" | "late" | "memory" | "died";
+    runs: number;
+  };
   /** A schedule's instant came and its task was enqueued, `lateMs` after it. */
   "etask:schedule:ticked": { schedule: string; tick: number; id: string; lateMs: number };
   /** A schedule's instant came and made no task. */
   "etask:schedule:skipped": { schedule: string; tick: number; why: string };
   /** A declared schedule is older than the stored one and was left out. */
   "etask:schedule:superseded": { schedule: string };
+  /** An agent registered under its name and accepts calls. */
+  "etask:agent:registered": { agent: string; incarnation: string; address: string };
+  /** An agent's lease is gone; it aborts what it runs and registers anew. */
+  "etask:agent:lease-lost": { agent: string; running: number };
+  /** An agent stopped. `aborted` calls had not ended by themselves. */
+  "etask:agent:stopped": { agent: string; aborted: number };
   /** A loop met an error that it survives; it goes on after a pause. */
   "etask:loop:failed": { loop: string; error: unknown };
 }

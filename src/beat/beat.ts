@@ -5,6 +5,7 @@
  * of them relies on being alone: what they write is compare-and-swap, so two leaders at once, or a
  * Beat that is cut off and goes on for a moment, do no harm.
  */
+import { setMaxListeners } from "node:events";
 import { hostname } from "node:os";
 import { publish } from "../base/events.ts";
 import { type LoopWorld, runLoop } from "../base/loop.ts";
@@ -126,6 +127,8 @@ export class Beat implements AsyncDisposable {
 
 /** Does all that a leading Beat does, until `signal` aborts. */
 export async function runLeader(beat: BeatWorld, signal: AbortSignal): Promise<void> {
+  // Each loop listens while it pauses; Node would warn of a leak at the eleventh.
+  setMaxListeners(0, signal);
   const loops = Object.entries(LOOPS).map(([name, run]) =>
     runLoop(name, beat, signal, (ends) => run(beat, ends)),
   );

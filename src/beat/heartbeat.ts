@@ -22,7 +22,14 @@ export const HEARTBEAT_MS = 10_000;
 /**
  * The ranges that are watched. Those of single shards are listed again every few seconds anyway.
  */
-export const HEARTBEAT_PREFIXES = ["task/", "worker/", "queue/", "schedule/", "expire/"] as const;
+export const HEARTBEAT_PREFIXES = [
+  "task/",
+  "worker/",
+  "agent/",
+  "queue/",
+  "schedule/",
+  "expire/",
+] as const;
 
 /** `{prefix}~`: who leads, and what time it is there. */
 export interface HeartbeatRecord {

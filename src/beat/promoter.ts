@@ -18,12 +18,12 @@ import type { Part } from "../store/part.ts";
 import type { Entry, Store } from "../store/store.ts";
 import type { TaskSnapshot } from "../task/change.ts";
 import { currentState } from "../task/current.ts";
-import { decodeDue, decodeState } from "../task/decode.ts";
+import { decodeDue } from "../task/decode.ts";
 import { DEFAULT_RETENTION } from "../task/enqueue-options.ts";
-import { dueRange, dueTime, idOfDueKey, taskKey } from "../task/keyspace.ts";
+import { dueRange, dueTime, idOfDueKey } from "../task/keyspace.ts";
 import { isId } from "../task/names.ts";
 import type { SpecRecord, StateRecord } from "../task/records.ts";
-import { readOr, readTask } from "../task/task-reader.ts";
+import { readOr, readRecords } from "../task/task-reader.ts";
 import { lookAfter } from "./timed-index.ts";
 
 const READS_AT_ONCE = 32;
@@ -86,20 +86,17 @@ async function promoteRead(store: Store, dues: readonly Entry[], now: number): P
 
 /** What is to be committed; or, when the task had to end instead, whether it did. */
 async function partOf(store: Store, due: Entry, now: number): Promise<Part | boolean> {
-  const id = idOfDueKey(due.key) as string;
-  const task = await readTask(store, id);
-  if (!task) return partWithoutSpec(store, due, id, now);
-  if (!waitsFor(due, currentState(task.spec, task.state))) return dropDuePart(due);
-  const overdue = overdueState(task, now);
-  return overdue ? endOverdue(store, task, overdue, now) : promotePart(due, task, now);
-}
-
-async function partWithoutSpec(store: Store, due: Entry, id: string, now: number): Promise<Part> {
-  const entry = await store.get(taskKey(id, "state"));
-  const state = entry && readOr(entry, decodeState);
-  if (!entry || !state || !waitsFor(due, state)) return dropDuePart(due);
+  const read = await readRecords(store, idOfDueKey(due.key) as string);
+  const { task, state } = read;
+  if (!waitsFor(due, task ? currentState(task.spec, task.state) : state)) {
+    return dropDuePart(due, read);
+  }
+  if (task) {
+    const overdue = overdueState(task, now);
+    return overdue ? endOverdue(store, task, overdue, now) : promotePart(due, task, now);
+  }
   const { failedMs } = DEFAULT_RETENTION;
-  return failDuePart(due, entry, state, { id, at: now, failedMs });
+  return failDuePart(due, read, state as StateRecord, { at: now, failedMs });
 }
 
 function waitsFor(due: Entry, state: StateRecord | undefined): boolean {

@@ -12,7 +12,9 @@
  *    it. After the commit: it is done. There is nothing in between.
  * 3. A lost answer: the part is sent again, and its task tells whether it had been applied.
  * 4. A task of that id exists already: the record moves on without a second one.
- * 5. The clock goes back: what was dealt with is in the record, and an instant before it never
+ * 5. The task is to be unique and another one has its key: the record moves on, and the instant is
+ *    left out.
+ * 6. The clock goes back: what was dealt with is in the record, and an instant before it never
  *    comes again. The clock jumps ahead, or no Beat ran for a while: what is more than 10 s late
  *    was missed, and the schedule's policy says what is made up for.
  *
@@ -29,9 +31,17 @@ import { createIdSource, type IdSource } from "../base/ids.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { Wakeup } from "../base/wakeup.ts";
 import { cancelTask } from "../broker/cancel.ts";
+import { dropClaimPart, holderOf } from "../broker/claim-holder.ts";
 import { follow } from "../coordination/follower.ts";
 import { type StoredSchedule, storedOf } from "../schedule/change-schedule.ts";
-import { hasBuffered, isDue, nextStep, runsInTheWay, type Step } from "../schedule/next-step.ts";
+import {
+  hasBuffered,
+  isDue,
+  leftOut,
+  nextStep,
+  runsInTheWay,
+  type Step,
+} from "../schedule/next-step.ts";
 import { isScheduleName } from "../schedule/resolve-schedule.ts";
 import { advancePart, runPart } from "../schedule/run-part.ts";
 import { type RunNow, readRuns } from "../schedule/runs.ts";
@@ -202,7 +212,8 @@ class Ticker {
   }
 
   /**
-   * What a refusal found says why: the schedule changed, the task exists, or no task is accepted.
+   * What a refusal found says why: the schedule changed, the task exists, its key is another
+   * one's, or no task is accepted.
    */
   async #refused(
     stored: StoredSchedule,
@@ -217,11 +228,30 @@ class Ticker {
       this.#schedules.delete(name);
       return undefined;
     }
+    const claim = reads[3];
+    if (step.kind === "run" && claim && !reads[0]) return this.#notUnique(stored, step, claim);
     if (step.kind === "run" && reads[0]) {
       const { applied, revision } = await this.#commit(advancePart(stored, step.next, step.run.id));
       if (applied) return this.#remember({ name, record: step.next, revision });
     }
     return this.#remember(stored, { notBefore: this.#world.clock.monotonic() + REFUSED_MS });
+  }
+
+  async #notUnique(
+    stored: StoredSchedule,
+    run: Step & { kind: "run" },
+    claim: Entry,
+  ): Promise<Followed | undefined> {
+    if (!(await holderOf(this.#store, claim, this.#world.clock.now()))) {
+      await this.#commit(dropClaimPart(claim));
+      return this.#remember(stored);
+    }
+    const { name, record } = stored;
+    const step = leftOut(record, run);
+    const { applied, revision } = await this.#commit(advancePart(stored, step.next));
+    if (!applied) return this.#remember(stored);
+    this.#tell(name, step);
+    return this.#remember({ name, record: step.next, revision });
   }
 
   async #commit(part: Part): Promise<PartResult> {

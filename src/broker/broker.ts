@@ -3,9 +3,11 @@ import { createIdSource, type IdSource } from "../base/ids.ts";
 import { requireJson } from "../base/json.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { requireInteger, requireKnownKeys, shown } from "../base/options.ts";
+import { TurnByKey } from "../base/turn-by-key.ts";
 import { afterKey, inRange, type KeyRange } from "../store/range.ts";
 import type { PartResult, Revision, Store } from "../store/store.ts";
 import { changeTask, removeTask } from "../task/change.ts";
+import { claimOf } from "../task/claim.ts";
 import type {
   CancelOptions,
   CancelReceipt,
@@ -24,6 +26,7 @@ import { requireId, requireQueue } from "../task/names.ts";
 import { Registry } from "../task/registry.ts";
 import { readOr } from "../task/task-reader.ts";
 import { cancelTask } from "./cancel.ts";
+import { requireFree } from "./claim-holder.ts";
 import { Consumer, type TakenTask } from "./consumer.ts";
 import {
   type DeadLetterListOptions,
@@ -32,6 +35,7 @@ import {
 } from "./dead-letters.ts";
 import { type Edit, editPart, resolveEdit, resolveReschedule } from "./edit.ts";
 import { type EnqueueReceipt, enqueuePart, receiptOf } from "./enqueue.ts";
+import { enqueueClaimed } from "./enqueue-claimed.ts";
 import { enqueueMany, type HandleMaker } from "./enqueue-many.ts";
 import { listQueues, type QueueView } from "./queue-view.ts";
 import { redrivePart } from "./redrive.ts";
@@ -73,6 +77,7 @@ export class Broker implements TaskControl {
   readonly #registry: Registry;
   readonly #nextSequence: IdSource;
   readonly #consumer: Consumer;
+  readonly #turns = new TurnByKey();
 
   /** Inputs are checked against the schemas of the tasks in `registry`. */
   constructor(
@@ -97,9 +102,7 @@ export class Broker implements TaskControl {
    * @throws StoreError when it was not, or not certainly, accepted.
    */
   async enqueue(request: EnqueueRequest): Promise<EnqueueReceipt> {
-    const { spec, bytes } = this.#encode(request);
-    const [result] = await this.#store.commit([enqueuePart(spec, bytes)]);
-    return receiptOf(spec.id, result as PartResult);
+    return this.#enqueue(this.#encode(request));
   }
 
   /**
@@ -112,7 +115,8 @@ export class Broker implements TaskControl {
     handleOf: HandleMaker,
   ): Promise<TaskHandle[]> {
     const specs = requests.map((request, index) => this.#encode(request, `[${index}]`));
-    return enqueueMany(this.#store, specs, handleOf);
+    const one = (encoded: EncodedSpec) => this.#enqueue(encoded);
+    return enqueueMany({ store: this.#store, one, handleOf }, specs);
   }
 
   /**
@@ -163,6 +167,7 @@ export class Broker implements TaskControl {
    * `broker/redrive.ts`.
    *
    * @throws TaskNotFoundError (`TASK_NOT_FOUND`), or TaskNotEndedError (`TASK_NOT_ENDED`).
+   * @throws TaskNotUniqueError (`TASK_NOT_UNIQUE`) when another task has its `unique` key.
    */
   async retry(id: string, options: RedriveOptions = {}): Promise<RedriveReceipt> {
     const now = this.#world.clock.now();
@@ -170,7 +175,9 @@ export class Broker implements TaskControl {
     this.#requireInput(edit);
     const sequence = this.#nextSequence();
     const { answer, revision } = await changeTask(this.#store, requireId(id), async (task) => {
-      const part = redrivePart(task, edit, { at: this.#world.clock.now(), sequence });
+      const at = this.#world.clock.now();
+      const claimSeen = await requireFree(this.#store, task.spec, at);
+      const part = redrivePart(task, edit, { at, sequence, claimSeen });
       await this.#parseInput(task.spec.name, edit);
       return { part, answer: (task.state?.generation ?? 1) + 1 };
     });
@@ -244,6 +251,18 @@ export class Broker implements TaskControl {
   /** Gives back what was dequeued and not finished. */
   close(): Promise<void> {
     return this.#consumer.close();
+  }
+
+  async #enqueue(encoded: EncodedSpec): Promise<EnqueueReceipt> {
+    const { spec, bytes, debounce } = encoded;
+    const claim = claimOf(spec);
+    if (claim === undefined) {
+      const [result] = await this.#store.commit([enqueuePart(spec, bytes)]);
+      return receiptOf(spec.id, result as PartResult);
+    }
+    const enqueue = () => enqueueClaimed(this.#store, this.#world.clock, encoded);
+    // Each call of a debounce changes the same task: at once they would only refuse each other.
+    return debounce ? this.#turns.pass(claim, enqueue) : enqueue();
   }
 
   async #edit(id: string, edit: Edit): Promise<Revision> {

@@ -94,12 +94,12 @@ async function cancelWaiting(
   cancel: CancelFacts,
 ): Promise<Decision<Answer>> {
   const { spec } = task;
-  const { id, name } = spec;
+  const { id, name, unique } = spec;
   const { queue } = positionOf(spec, task.state);
   const { failedMs } = await readRetention(store, spec, queue);
   const { dueAt: _due, ...rest } = current;
   const final = finalState({ ...rest, cancel }, "cancelled", cancel.at, failedMs);
-  const ends = endWrites({ id, name, queue }, final, specBytes(spec), current.attempt);
+  const ends = endWrites({ id, name, queue, unique }, final, specBytes(spec), current.attempt);
   const part: Part = {
     guards: taskAsRead(task),
     writes: [...ends, del(waitingKey(spec, current))],

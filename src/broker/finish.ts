@@ -10,6 +10,7 @@ import type { LoopWorld } from "../base/loop.ts";
 import { del, keyAbsent, type Part, put, type Write } from "../store/part.ts";
 import type { Entry, Store } from "../store/store.ts";
 import { type Attempt, attemptHolds } from "../task/attempt.ts";
+import { type UniqueTask, uniqueDeletes } from "../task/claim.ts";
 import { decodeCancel } from "../task/decode.ts";
 import { briefFailure, type TaskFailure } from "../task/failure.ts";
 import {
@@ -54,7 +55,7 @@ export type Outcome =
       readonly outcome: AttemptOutcome;
     }
   /** Put off by the handler: as if it had not been taken, but later. */
-  | { readonly kind: "snoozed"; readonly delayMs: number }
+  | { readonly kind: "snoozed"; readonly delayMs: number; readonly waitsFor?: string }
   /** Given back: as if it had not been taken, at its old place. */
   | { readonly kind: "released" };
 
@@ -130,7 +131,7 @@ export function finishPart(attempt: Attempt, outcome: Outcome, facts: FinishFact
     case "retry":
       return retried(attempt, outcome, facts);
     case "snoozed":
-      return snoozed(attempt, outcome.delayMs, facts);
+      return snoozed(attempt, outcome, facts);
     case "released":
       return released(attempt, facts);
   }
@@ -157,11 +158,12 @@ export function finalState(
 
 /**
  * The writes that end a task: its state, the entry by which the sweeper finds it, and a dead letter
- * when it failed. `queue` is the one it last waited in; `bytes` is what its records take besides
- * the state, about; `attempts` is how many attempts may be remembered beside it.
+ * when it failed; a key that was its alone is free again. `queue` is the one it last waited in;
+ * `bytes` is what its records take besides the state, about; `attempts` is how many attempts may be
+ * remembered beside it.
  */
 export function endWrites(
-  { id, name, queue }: { readonly id: string; readonly name: string; readonly queue: string },
+  { id, name, queue, unique }: EndedTask,
   final: FinalRecord,
   bytes: number,
   attempts: number,
@@ -173,10 +175,12 @@ export function endWrites(
     bytes: bytes + state.byteLength,
     ...(attempts > 0 ? { attempts } : undefined),
     ...(failed ? { failedAt: final.at } : undefined),
+    ...(final.logged ? { logged: true } : undefined),
   };
   const writes = [
     put(taskKey(id, "state"), state),
     put(expireKey(final.expireAt, id), encodeRecord(expire)),
+    ...uniqueDeletes({ name, unique }),
   ];
   if (failed) {
     const { attempt, reason = "error", error = NO_ERROR } = final;
@@ -184,6 +188,12 @@ export function endWrites(
     writes.push(put(failedKey(queue, final.at, id), encodeRecord(letter)));
   }
   return writes;
+}
+
+/** What {@link endWrites} needs of a task besides its last record. */
+export interface EndedTask extends UniqueTask {
+  readonly id: string;
+  readonly queue: string;
 }
 
 const NO_ERROR: TaskFailure = { name: "Error", message: "" };
@@ -222,7 +232,8 @@ function ended(
   const keepMs = state === "succeeded" ? retention.succeededMs : retention.failedMs;
   const final = finalState({ ...attempt.state, ...outcome }, state, at, keepMs);
   const bytes = facts.specBytes ?? specBytes(spec);
-  const subject = { id, name: ready.name, queue: position.queue };
+  const { unique } = spec ?? ready.spec ?? {};
+  const subject = { id, name: ready.name, queue: position.queue, unique };
   const acknowledged = acknowledge ? acknowledgeWrites(id, attempt.state.worker) : [];
   const writes = endWrites(subject, final, bytes, attempt.state.attempt - 1);
   const part: Part = {
@@ -268,10 +279,15 @@ function released(attempt: Attempt, facts: FinishFacts): FinishPart {
   return putBack(attempt, waits, { ...facts, also: [...again, ...facts.also] });
 }
 
-function snoozed(attempt: Attempt, delayMs: number, { at, also }: FinishFacts): FinishPart {
+function snoozed(
+  attempt: Attempt,
+  { delayMs, waitsFor }: Outcome & { kind: "snoozed" },
+  { at, also }: FinishFacts,
+): FinishPart {
   const state: StateRecord = {
     ...waiting(attempt, attempt.state.attempt - 1, at),
     snoozed: (attempt.state.snoozed ?? 0) + 1,
+    ...(waitsFor === undefined ? undefined : { waitsFor }),
   };
   return putOff(attempt, state, at + delayMs, also);
 }

@@ -103,14 +103,16 @@ function overduePart(
   also: Part["writes"],
 ): Part {
   const { spec } = task;
-  const { id, name } = spec;
+  const { id, name, unique } = spec;
   const current = currentState(spec, task.state);
   const { dueAt: _due, ...rest } = current;
-  const final = finalState({ ...rest, ...facts }, to, at, failedMs);
-  const { queue } = positionOf(spec, task.state);
   const running = current.state === "running";
+  // Whether an attempt that runs has logged is known to its worker alone.
+  const logged = running ? { logged: 1 } : undefined;
+  const final = finalState({ ...rest, ...facts, ...logged }, to, at, failedMs);
+  const { queue } = positionOf(spec, task.state);
   const earlier = running ? current.attempt - 1 : current.attempt;
-  const ends = endWrites({ id, name, queue }, final, specBytes(spec), earlier);
+  const ends = endWrites({ id, name, queue, unique }, final, specBytes(spec), earlier);
   const gone = running ? acknowledgeWrites(id, current.worker) : [del(waitingKey(spec, current))];
   return {
     guards: running ? [stateAsRead(task)] : taskAsRead(task),

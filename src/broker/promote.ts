@@ -1,10 +1,11 @@
-import { del, keyUnchanged, type Part, put } from "../store/part.ts";
+import { del, type Guard, keyUnchanged, type Part, put } from "../store/part.ts";
 import type { Entry } from "../store/store.ts";
-import { stateAsRead, type TaskSnapshot } from "../task/change.ts";
+import { recordsAsRead, stateAsRead, type TaskSnapshot } from "../task/change.ts";
 import { readyKey, taskKey } from "../task/keyspace.ts";
 import { DEFAULT_QUEUE } from "../task/names.ts";
 import { positionOf } from "../task/position.ts";
 import { encodeRecord, type StateRecord } from "../task/records.ts";
+import type { TaskRecords } from "../task/task-reader.ts";
 import { readyAgainValue } from "./enqueue.ts";
 import { endWrites, finalState } from "./finish.ts";
 import { specDamaged } from "./rescue.ts";
@@ -32,28 +33,33 @@ export function promotePart(due: Entry, task: TaskSnapshot, at: number): Part {
 
 /**
  * Fails a task whose time has come and whose spec is missing or damaged, so that it does not wait
- * for ever. Held while the due entry and the state are as they were read.
+ * for ever. Held while the due entry and the task are as they were read.
  */
 export function failDuePart(
   due: Entry,
-  stateEntry: Entry,
+  read: TaskRecords,
   { dueAt: _past, ...state }: StateRecord,
-  { id, at, failedMs }: { id: string; at: number; failedMs: number },
+  { at, failedMs }: { at: number; failedMs: number },
 ): Part {
+  const { id } = read;
   const error = specDamaged(id);
   const failed = finalState({ ...state, error, reason: "invalid" }, "failed", at, failedMs);
   const task = { id, name: "unknown", queue: state.queue ?? DEFAULT_QUEUE };
   return {
-    guards: [
-      keyUnchanged(due.key, due.modRevision),
-      keyUnchanged(stateEntry.key, stateEntry.modRevision),
-    ],
+    guards: asRead(due, read),
     writes: [del(due.key), ...endWrites(task, failed, 0, state.attempt)],
-    witness: stateEntry.key,
+    witness: taskKey(id, "state"),
   };
 }
 
-/** Drops a due entry whose task is gone or waits no longer. */
-export function dropDuePart(due: Entry): Part {
-  return { guards: [keyUnchanged(due.key, due.modRevision)], writes: [del(due.key)] };
+/**
+ * Drops a due entry whose task is gone or waits no longer. Held while entry and task are as they
+ * were read: a read may be old, and show a task as it was before it had to wait.
+ */
+export function dropDuePart(due: Entry, read: TaskRecords): Part {
+  return { guards: asRead(due, read), writes: [del(due.key)] };
+}
+
+function asRead(due: Entry, read: TaskRecords): Guard[] {
+  return [keyUnchanged(due.key, due.modRevision), ...recordsAsRead(read)];
 }

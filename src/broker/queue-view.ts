@@ -1,7 +1,8 @@
 import { listAll } from "../coordination/follower.ts";
-import { afterKey, prefixEnd } from "../store/range.ts";
+import { afterKey, prefixEnd, prefixRange } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
 import {
+  idlePrefix,
   parseReadyKey,
   QUEUE_SHARDS,
   QUEUES_RANGE,
@@ -20,6 +21,9 @@ import { type LiveWorker, readWorkers } from "./worker-view.ts";
 /** More queues with waiting tasks than this are not looked for. */
 export const QUEUES_LISTED_MAX = 1_000;
 
+/** Each priority, idle and not. */
+const LEVELS_MAX = 2 * (PRIORITY_MAX + 1);
+
 /** Keys under `ready/` that are not ours are stepped over, this many at most. */
 const STRAYS_MAX = 1_000;
 
@@ -28,6 +32,8 @@ export interface QueueView {
   readonly queue: string;
   /** Tasks that may be taken now. Those that wait for a time are not among them. */
   readonly waiting: number;
+  /** Those among them that wait for an idle host. */
+  readonly waitingIdle: number;
   /** When the oldest of them was enqueued, by its producer's clock. */
   readonly oldestAt: Date | undefined;
   /** Tasks taken from this queue that are being run. */
@@ -129,18 +135,28 @@ export async function waitingQueues(store: Store): Promise<string[]> {
 
 async function readDepth(store: Store, queue: string) {
   const { count = 0 } = await store.range(readyRange(queue), { limit: 1, count: true });
-  const oldest = count === 0 ? [] : await Promise.all(oldestOfShards(store, queue));
+  const [oldest, idle] =
+    count === 0
+      ? [[], []]
+      : await Promise.all([
+          Promise.all(ofShards(queue, (shard) => oldestOfLevels(store, shard))),
+          Promise.all(ofShards(queue, (shard) => countIdle(store, shard))),
+        ]);
   const times = oldest.flat();
   return {
     waiting: count,
+    waitingIdle: idle.reduce((sum, each) => sum + each, 0),
     oldestAt: times.length === 0 ? undefined : new Date(Math.min(...times)),
   };
 }
 
-function oldestOfShards(store: Store, queue: string): Promise<number[]>[] {
-  return Array.from({ length: QUEUE_SHARDS }, (_, shard) =>
-    oldestOfLevels(store, shardPrefix(queue, shard)),
-  );
+function ofShards<T>(queue: string, look: (shard: string) => T): T[] {
+  return Array.from({ length: QUEUE_SHARDS }, (_, shard) => look(shardPrefix(queue, shard)));
+}
+
+async function countIdle(store: Store, shard: string): Promise<number> {
+  const range = prefixRange(idlePrefix(shard));
+  return (await store.range(range, { limit: 1, count: true })).count ?? 0;
 }
 
 /**
@@ -150,13 +166,14 @@ async function oldestOfLevels(store: Store, shard: string): Promise<number[]> {
   const end = prefixEnd(shard);
   let start = shard;
   const times: number[] = [];
-  for (let levels = 0; levels <= PRIORITY_MAX; levels += 1) {
+  for (let levels = 0; levels < LEVELS_MAX; levels += 1) {
     const [first] = (await store.range({ start, end }, { limit: 1 })).entries;
     if (!first) break;
     const position = parseReadyKey(first.key);
     const time = position && timeOf(position.sequence);
     if (time !== undefined) times.push(time);
-    start = prefixEnd(first.key.slice(0, shard.length + 1));
+    const idle = first.key.startsWith(idlePrefix(shard));
+    start = prefixEnd(first.key.slice(0, (idle ? idlePrefix(shard) : shard).length + 1));
   }
   return times;
 }

@@ -4,7 +4,7 @@ import { createMemoryStorage } from "../store/memory/index.ts";
 import { put } from "../store/part.ts";
 import { prefixRange } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
-import { SEQUENCE_LENGTH, sequenceFloor, shardPrefix } from "../task/keyspace.ts";
+import { idlePrefix, SEQUENCE_LENGTH, sequenceFloor, shardPrefix } from "../task/keyspace.ts";
 import { ReadyScan } from "./ready-scan.ts";
 
 const PREFIX = shardPrefix("q", 3);
@@ -14,12 +14,13 @@ const NOW = Date.UTC(2030, 0, 1);
 interface Place {
   readonly priority: number;
   readonly ms: number;
+  readonly idle?: boolean;
 }
 
 function keysAt(places: readonly Place[]): string[] {
-  return places.map(({ priority, ms }, index) => {
+  return places.map(({ priority, ms, idle = false }, index) => {
     const tail = String(index).padStart(SEQUENCE_LENGTH - 10, "0");
-    return `${PREFIX}${9 - priority}${sequenceFloor(ms)}${tail}`;
+    return `${idle ? idlePrefix(PREFIX) : PREFIX}${9 - priority}${sequenceFloor(ms)}${tail}`;
   });
 }
 
@@ -64,12 +65,14 @@ const gap = fc.oneof(
   fc.integer({ min: 0, max: 10 * 86_400_000 }),
 );
 const places = fc
-  .array(fc.record({ priority: fc.integer({ min: 0, max: 9 }), gap }), { maxLength: 60 })
+  .array(fc.record({ priority: fc.integer({ min: 0, max: 9 }), gap, idle: fc.boolean() }), {
+    maxLength: 60,
+  })
   .map((list) => {
     let ms = NOW;
-    return list.map(({ priority, gap }): Place => {
+    return list.map(({ priority, gap, idle }): Place => {
       ms += gap;
-      return { priority, ms };
+      return { priority, ms, idle };
     });
   });
 
@@ -81,15 +84,15 @@ test("scan: its pages hold every key exactly once and in order, in a bounded num
       const { found, pages } = await readAll(limit);
       expect(found).toEqual([...keys].sort());
       // A stretch doubles twice until it spans hours, and then the rest of the priority is read.
-      expect(ranges()).toBeLessThanOrEqual(10 * (keys.length + pages + 11));
+      expect(ranges()).toBeLessThanOrEqual(10 * (keys.length + pages + 21));
     }),
     { numRuns: 60 },
   ));
 
-test("scan: an empty shard is known after one look at each priority", async () => {
+test("scan: an empty shard is known after a look at each priority and one for idle tasks", async () => {
   const { next, ranges } = await setup([]);
   expect(await next(SHARD.start, 100)).toEqual({ entries: [], horizon: SHARD.end });
-  expect(ranges()).toBeLessThanOrEqual(10);
+  expect(ranges()).toBeLessThanOrEqual(11);
 });
 
 test("scan: 5,000 keys of one minute are read in few steps", async () => {
@@ -120,8 +123,12 @@ test("scan: a page begins at its cursor, and one before the shard is its start",
 });
 
 test("scan: keys that are not ours are passed on and stop nothing", async () => {
-  const strays = ["!", "5", "5x", "5zzzzzzzzzzzzzzzzzzzzzzzzzz", "5~", "97ZZZZZZZZZZ", "z", "~"];
-  const keys = [...strays.map((tail) => PREFIX + tail), ...keysAt([{ priority: 4, ms: NOW }])];
+  const strays = [
+    ...["!", "5", "5x", "5zzzzzzzzzzzzzzzzzzzzzzzzzz", "5~", "97ZZZZZZZZZZ", "w", "z", "~"],
+    ...["x", "x!", "x5", "x5zzzzzzzzzzzzzzzzzzzzzzzzzz", "x97ZZZZZZZZZZ", "xz", "xx", "y"],
+  ];
+  const ours = [4, 4].map((priority, index) => ({ priority, ms: NOW, idle: index === 1 }));
+  const keys = [...strays.map((tail) => PREFIX + tail), ...keysAt(ours)];
   const { readAll } = await setup(keys);
   for (const limit of [1, 2, 100]) {
     expect((await readAll(limit)).found).toEqual([...keys].sort());

@@ -1,6 +1,6 @@
 import { afterKey, type KeyRange } from "../store/range.ts";
 import type { Entry, Store } from "../store/store.ts";
-import { SEQUENCE_LENGTH, sequenceFloor, sequenceTime } from "../task/keyspace.ts";
+import { idlePrefix, SEQUENCE_LENGTH, sequenceFloor, sequenceTime } from "../task/keyspace.ts";
 
 const TIME_LENGTH = 10;
 const STEP_MS_FIRST = 64;
@@ -18,10 +18,11 @@ export interface ScanPage {
  *
  * On etcd a range costs all keys between its ends, whatever its limit, so reading "the next 200" of
  * a shard with 100,000 waiting tasks must not name the shard's end. Keys are ordered by priority,
- * then by time: each step names a stretch of time at one priority, which is made longer or shorter
- * so that it holds about as many entries as are wanted. The whole rest of a priority is named only
- * by the first step at it, when no time is known yet, and after a stretch of hours held next to
- * nothing.
+ * then by time, those of idle tasks after all others: each step names a stretch of time at one
+ * priority, which is made longer or shorter so that it holds about as many entries as are wanted.
+ * The whole rest of a priority is named only by the first step at it, when no time is known yet,
+ * and after a stretch of hours held next to nothing. The first step among idle tasks names all of
+ * them: most shards have none.
  */
 export class ReadyScan {
   readonly #store: Store;
@@ -51,27 +52,29 @@ export class ReadyScan {
   }
 
   #stepEnd(start: string): string {
-    const prefix = this.#shard.start;
-    const level = start[prefix.length];
-    if (level === undefined) return this.#levelEnd("0");
+    const idle = idlePrefix(this.#shard.start);
+    const prefix = start >= idle ? idle : this.#shard.start;
+    if (!start.startsWith(prefix)) return this.#shard.end;
+    const digit = start[prefix.length];
+    if (digit === undefined) return prefix === idle ? this.#shard.end : `${prefix}1`;
     const sequence = start.slice(prefix.length + 1, prefix.length + 1 + SEQUENCE_LENGTH);
     // A step that ended between two sequences left the time's first characters as the cursor.
-    if (sequence.length < TIME_LENGTH) return this.#levelEnd(level);
+    if (sequence.length < TIME_LENGTH) return this.#levelEnd(prefix, digit);
     if (this.#stepMs > STEP_MS_MAX) {
       this.#stepMs = STEP_MS_FIRST;
-      return this.#levelEnd(level);
+      return this.#levelEnd(prefix, digit);
     }
     try {
       const from = sequenceTime(sequence.padEnd(SEQUENCE_LENGTH, "0"));
-      return `${prefix}${level}${sequenceFloor(from + this.#stepMs)}`;
+      return `${prefix}${digit}${sequenceFloor(from + this.#stepMs)}`;
     } catch {
-      return this.#levelEnd(level);
+      return this.#levelEnd(prefix, digit);
     }
   }
 
-  #levelEnd(level: string): string {
-    const next = String.fromCharCode(level.charCodeAt(0) + 1);
-    return level >= "9" ? this.#shard.end : `${this.#shard.start}${next}`;
+  #levelEnd(prefix: string, digit: string): string {
+    if (digit < "9") return `${prefix}${String.fromCharCode(digit.charCodeAt(0) + 1)}`;
+    return prefix === this.#shard.start ? idlePrefix(prefix) : this.#shard.end;
   }
 
   #adapt(found: number, more: boolean, wanted: number): void {

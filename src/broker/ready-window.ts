@@ -1,6 +1,6 @@
 import { inRange, type KeyRange } from "../store/range.ts";
 import type { Revision } from "../store/store.ts";
-import { readyOrder } from "../task/keyspace.ts";
+import { idlePrefix, readyOrder } from "../task/keyspace.ts";
 import type { ReadyEntry } from "./take.ts";
 
 const TAKEN_MAX = 4_096;
@@ -33,6 +33,11 @@ export class ReadyWindow {
 
   get size(): number {
     return this.#entries.length;
+  }
+
+  /** How many of its entries are of tasks that are not idle: those that come first. */
+  get ordinary(): number {
+    return this.#find(idlePrefix(this.range.start));
   }
 
   /** Where the next scan starts. */

@@ -4,10 +4,11 @@
  * One part, held while spec and state are as they were read, puts the task back to the end of its
  * queue: it gets its attempts, its time limit and its count of lost workers anew, the attempts go
  * on counting, what is known of the earlier ones stays. So of any number of callers one wins, and
- * the others see a task that has not ended. A wish to cancel that came too late for the old
- * generation is not one to cancel the new.
+ * the others see a task that has not ended. A unique task takes its key again, if nobody has it. A
+ * wish to cancel that came too late for the old generation is not one to cancel the new.
  */
 import { del, type Part, put, type Write } from "../store/part.ts";
+import type { Revision } from "../store/store.ts";
 import { endingDeletes, taskAsRead } from "../task/change.ts";
 import { currentState } from "../task/current.ts";
 import { TaskNotEndedError } from "../task/failure.ts";
@@ -22,6 +23,7 @@ import {
 } from "../task/records.ts";
 import { isFinal } from "../task/state.ts";
 import type { StoredTask } from "../task/task-reader.ts";
+import { claimAddition } from "./claim-part.ts";
 import { type Edit, movedTo, specWith, waitingState, waitingWrite } from "./edit.ts";
 import { deadlineWrites } from "./enqueue.ts";
 import { attemptWrite } from "./finish.ts";
@@ -31,6 +33,8 @@ export interface RedriveFacts {
   readonly at: number;
   /** A fresh ULID: its place in the queue. */
   readonly sequence: string;
+  /** Of what is left at the claim of a unique task, see `requireFree`. */
+  readonly claimSeen: Revision;
 }
 
 /**
@@ -46,14 +50,15 @@ export function redrivePart(task: StoredTask, edit: Edit, facts: RedriveFacts): 
       `Task ${id} is ${ended.state}; only a task that has ended can be retried. Nothing was changed.`,
     );
   }
-  const { at, sequence } = facts;
+  const { at, sequence, claimSeen } = facts;
   const dueAt = edit.dueAt !== undefined && edit.dueAt > at ? edit.dueAt : undefined;
   const spec = nextSpec(task.spec, edit, dueAt ?? at);
   const place = { ...positionOf(task.spec, ended), ...movedTo(edit), sequence };
   const next = waitingState({ ...nextCounts(ended), state: "pending", at, ...place }, dueAt, at);
+  const claim = claimAddition(spec, claimSeen);
   const stateKey = taskKey(id, "state");
   return {
-    guards: taskAsRead(task),
+    guards: [...taskAsRead(task), ...claim.guards],
     writes: [
       put(taskKey(id, "spec"), encodeRecord(spec)),
       put(stateKey, encodeRecord(next)),
@@ -62,19 +67,24 @@ export function redrivePart(task: StoredTask, edit: Edit, facts: RedriveFacts): 
       ...lastAttempt(task, ended),
       del(taskKey(id, "cancel")),
       ...endingDeletes(task.spec, ended),
+      ...claim.writes,
     ],
     witness: stateKey,
   };
 }
 
 /** Nothing of the old generation counts against the new one. */
-function nextCounts({ attempt, generation = 1 }: StateRecord) {
-  return countsOf({ attempt, spent: attempt, generation: generation + 1 });
+function nextCounts({ attempt, generation = 1, logged = 0 }: StateRecord) {
+  return countsOf({ attempt, spent: attempt, generation: generation + 1, logged });
 }
 
-/** The spec of the next generation: its time limit starts anew, the time to be started is gone. */
+/**
+ * The spec of the next generation: its time limit starts anew, the time to be started is gone, and
+ * of its claims only the one that lasts as long as a task does.
+ */
 function nextSpec(spec: SpecRecord, { input }: Edit, readyAt: number): SpecRecord {
-  const { dueAt: _due, expiresAt: _expires, deadlineAt: _deadline, ...rest } = spec;
+  const { dueAt: _due, expiresAt: _expires, deadlineAt: _deadline, ...kept } = spec;
+  const { throttle: _throttle, debounce: _debounce, ...rest } = kept;
   const next = input === undefined ? rest : specWith(rest, input.value);
   const { totalMs } = next;
   return totalMs === undefined ? next : { ...next, deadlineAt: readyAt + totalMs };

@@ -7,18 +7,30 @@
  * wanted the task cancelled meanwhile, is judged anew. A list is forgotten when nothing on it is
  * left to do. If the process dies half-way, what is left under `hand/` is found by the next
  * rescuer.
+ *
+ * To see that nothing is left to do is to act on a read alone, and a read may be old: it may show a
+ * task as it was before the worker took it. So the store is asked first for a revision at which a
+ * guard found the worker gone, and what was read before that revision counts for nothing.
  */
 import { publish } from "../base/events.ts";
 import type { LoopWorld } from "../base/loop.ts";
-import { del, type Part } from "../store/part.ts";
-import { afterKey, prefixEnd } from "../store/range.ts";
-import type { Entry, Store } from "../store/store.ts";
-import { decodeHand, decodeState } from "../task/decode.ts";
+import { del, keyAbsent, type Part } from "../store/part.ts";
+import { afterKey, type KeyRange, prefixEnd } from "../store/range.ts";
+import { requireSince } from "../store/read-since.ts";
+import type { Entry, Revision, Store } from "../store/store.ts";
+import { decodeHand } from "../task/decode.ts";
 import { DEFAULT_RETENTION } from "../task/enqueue-options.ts";
-import { handRange, signalRange, taskKey, workerKey, workerOfHandKey } from "../task/keyspace.ts";
+import {
+  handRange,
+  signalRange,
+  taskKey,
+  workerKey,
+  workerOfHandKey,
+  workerOfSignalKey,
+} from "../task/keyspace.ts";
 import { positionOf } from "../task/position.ts";
-import type { RetentionRecord, StateRecord } from "../task/records.ts";
-import { readOr, readTask, type StoredTask } from "../task/task-reader.ts";
+import type { RetentionRecord } from "../task/records.ts";
+import { readOr, readRecords, type StoredTask } from "../task/task-reader.ts";
 import { readRetention } from "./queue-settings.ts";
 import { forgetHandPart, LOST_WORKERS_MAX, orphanPart, rescuePart } from "./rescue.ts";
 
@@ -36,18 +48,33 @@ export interface RescueOf {
   readonly by: string;
 }
 
-/** The workers that have anything under `hand/`, at the price of one short range for each. */
-export async function* workersWithHands(store: Store): AsyncGenerator<string, void> {
-  const { end } = handRange();
-  let { start } = handRange();
-  for (;;) {
-    const page = await store.range({ start, end }, { limit: 1 });
+/** With a revision at which the worker was gone. */
+interface ProvenRescueOf extends RescueOf {
+  readonly goneAt: Revision;
+}
+
+/**
+ * The workers that have left anything under `hand/` or `signal/`, at the price of one short range
+ * for each. One may come twice.
+ */
+export async function* workersWithTraces(store: Store): AsyncGenerator<string, void> {
+  yield* workersUnder(store, handRange(), workerOfHandKey);
+  yield* workersUnder(store, signalRange(), workerOfSignalKey);
+}
+
+async function* workersUnder(
+  store: Store,
+  { start, end }: KeyRange,
+  workerOf: (key: string) => string | undefined,
+): AsyncGenerator<string, void> {
+  for (let from = start; ; ) {
+    const page = await store.range({ start: from, end }, { limit: 1 });
     const [first] = page.entries;
     if (!first) return;
-    const worker = workerOfHandKey(first.key);
-    if (worker === undefined) start = afterKey(first.key);
+    const worker = workerOf(first.key);
+    if (worker === undefined) from = afterKey(first.key);
     else {
-      start = prefixEnd(`hand/${worker}/`);
+      from = prefixEnd(`${start}${worker}/`);
       yield worker;
     }
   }
@@ -63,16 +90,26 @@ export async function rescueWorker(
   who: RescueOf,
   signal: AbortSignal,
 ): Promise<void> {
-  if (await store.get(workerKey(who.worker))) return;
+  const goneAt = await goneRevision(store, who.worker);
+  if (goneAt === undefined) return;
   const { start, end } = handRange(who.worker);
   for (let from = start; !signal.aborted; ) {
     const page = await store.range({ start: from, end }, { limit: HANDS_AT_ONCE });
-    await rescueHands(store, world, who, page.entries);
+    requireSince(goneAt, page.revision);
+    await rescueHands(store, world, { ...who, goneAt }, page.entries);
     const last = page.entries.at(-1);
     if (!page.more || !last) break;
     from = afterKey(last.key);
   }
   if (!signal.aborted) await clearSignals(store, who.worker);
+}
+
+/** A revision at which the worker had no key, by a guard; `undefined` when it may have one. */
+async function goneRevision(store: Store, worker: string): Promise<Revision | undefined> {
+  const key = workerKey(worker);
+  if (await store.get(key)) return undefined;
+  const [result] = await store.commit([{ guards: [keyAbsent(key)], writes: [del(key)] }]);
+  return result?.applied ? result.revision : undefined;
 }
 
 /** Deletes what is left in the inbox of a worker that runs nothing any more. */
@@ -88,7 +125,7 @@ export async function clearSignals(store: Store, worker: string): Promise<void> 
 async function rescueHands(
   store: Store,
   world: LoopWorld,
-  who: RescueOf,
+  who: ProvenRescueOf,
   entries: readonly Entry[],
 ): Promise<void> {
   const hands = entries.flatMap((entry) => {
@@ -119,7 +156,7 @@ interface Rescue {
 async function judgeAll(
   store: Store,
   world: LoopWorld,
-  who: RescueOf,
+  who: ProvenRescueOf,
   ids: readonly string[],
 ): Promise<Rescue[]> {
   const rescues: Rescue[] = [];
@@ -137,24 +174,18 @@ async function judgeAll(
 async function judge(
   store: Store,
   { clock }: LoopWorld,
-  { worker, by }: RescueOf,
+  { worker, by, goneAt }: ProvenRescueOf,
   id: string,
 ): Promise<Rescue | undefined> {
-  const runsThere = (state: StateRecord | undefined): state is StateRecord =>
-    state?.state === "running" && state.worker === worker;
-  const task = await readTask(store, id);
+  const { task, state, stateRevision: modRevision, readRevision } = await readRecords(store, id);
+  requireSince(goneAt, readRevision);
+  if (state?.state !== "running" || state.worker !== worker) return undefined;
   const facts = { at: clock.now(), by, failedMs: DEFAULT_RETENTION.failedMs };
-  if (task) {
-    const { state, stateRevision: modRevision } = task;
-    if (!runsThere(state)) return undefined;
-    facts.failedMs = (await retentionOf(store, task)).failedMs;
-    return { id, ...rescuePart({ key: taskKey(id, "state"), modRevision }, state, task, facts) };
-  }
+  const entry = { key: taskKey(id, "state"), modRevision };
   // A task whose spec cannot be read may have a state all the same.
-  const entry = await store.get(taskKey(id, "state"));
-  const state = entry && readOr(entry, decodeState);
-  if (!entry || !runsThere(state)) return undefined;
-  return { id, part: orphanPart(entry, id, state, facts), state: "failed" };
+  if (!task) return { id, part: orphanPart(entry, id, state, facts), state: "failed" };
+  facts.failedMs = (await retentionOf(store, task)).failedMs;
+  return { id, ...rescuePart(entry, state, task, facts) };
 }
 
 /** The queue is asked only where it is needed: few of the tasks end with their worker. */

@@ -54,7 +54,8 @@ export function rescuePart(
 ): { part: Part; state: "pending" | "failed" | "cancelled" } {
   const from = state.worker as string;
   const lost = (state.lost ?? 0) + 1;
-  const next: StateRecord = { ...state, lost, at: facts.at, by: facts.by };
+  // Whether it logged is known to nobody any more.
+  const next: StateRecord = { ...state, lost, logged: 1, at: facts.at, by: facts.by };
   const cancelKey = taskKey(spec.id, "cancel");
   const part = (writes: readonly Write[]): Part => ({
     guards: [
@@ -66,7 +67,7 @@ export function rescuePart(
     witness: stateEntry.key,
   });
   const position = positionOf(spec, state);
-  const task = { id: spec.id, name: spec.name, queue: position.queue };
+  const task = { ...spec, queue: position.queue };
   const end = (final: FinalRecord) => endWrites(task, final, specBytes(spec), state.attempt - 1);
   if (cancel) {
     const ending: StateRecord = { ...next, cancel: cancelFacts(cancel) };
@@ -126,13 +127,13 @@ export function specDamaged(id: string): TaskFailure {
 
 /** Fails a running task whose spec is missing or damaged, so that it does not run for ever. */
 export function orphanPart(
-  stateEntry: Entry,
+  stateEntry: Pick<Entry, "key" | "modRevision">,
   id: string,
   state: StateRecord,
   facts: RescueFacts,
 ): Part {
   const error = specDamaged(id);
-  const failing: StateRecord = { ...state, error, reason: "invalid" };
+  const failing: StateRecord = { ...state, logged: 1, error, reason: "invalid" };
   const failed = finalState(failing, "failed", facts.at, facts.failedMs);
   const task = { id, name: "unknown", queue: state.queue ?? DEFAULT_QUEUE };
   return {

@@ -12,7 +12,9 @@ import { requireInteger, requireKnownKeys } from "../base/options.ts";
 import { afterKey } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
 import type { RedriveOptions } from "../task/control.ts";
+import { TaskNotUniqueError } from "../task/failure.ts";
 import { readTask } from "../task/task-reader.ts";
+import { requireFree } from "./claim-holder.ts";
 import {
   type DeadLetter,
   type DeadLetterFilter,
@@ -38,7 +40,10 @@ export interface RetryManyOptions extends DeadLetterFilter {
 export interface RetryManyReport {
   /** How many run once more; with `dryRun`, how many would. */
   readonly retried: number;
-  /** How many were not failed any more when their turn came, because somebody was faster. */
+  /**
+   * How many were not failed any more when their turn came, because somebody was faster, or are
+   * unique by a key that another task has.
+   */
   readonly skipped: number;
   /** The ids of the retried, the oldest failure of each queue first. */
   readonly ids: readonly string[];
@@ -104,7 +109,10 @@ export async function retryMany(
   return { retried: ids.length, skipped, ids, more: true };
 }
 
-/** Whether it was this call that retried it: somebody who was faster wanted the same. */
+/**
+ * Whether it was this call that retried it: somebody who was faster wanted the same, and of unique
+ * tasks with one key one runs.
+ */
 async function retryLetter(
   { store, clock, nextSequence, editFor }: RetryManyWorld,
   { id, name, failedAt }: DeadLetter,
@@ -112,7 +120,14 @@ async function retryLetter(
   const task = await readTask(store, id);
   const same = task?.state?.state === "failed" && task.state.at === failedAt.getTime();
   if (!task || !same) return false;
-  const facts = { at: clock.now(), sequence: nextSequence() };
-  const [result] = await store.commit([redrivePart(task, await editFor(name), facts)]);
-  return result?.applied === true;
+  const at = clock.now();
+  try {
+    const claimSeen = await requireFree(store, task.spec, at);
+    const facts = { at, sequence: nextSequence(), claimSeen };
+    const [result] = await store.commit([redrivePart(task, await editFor(name), facts)]);
+    return result?.applied === true;
+  } catch (error) {
+    if (error instanceof TaskNotUniqueError) return false;
+    throw error;
+  }
 }

@@ -1,5 +1,6 @@
 import { InvalidOptionsError } from "../base/errors.ts";
 import { encodeJson, PayloadTooLargeError, requireJson } from "../base/json.ts";
+import type { ResolvedClaim, ResolvedDebounce } from "../task/claim.ts";
 import { type ResolvedDelayOptions, TEN_YEARS_MS } from "../task/enqueue-options.ts";
 import type { EnqueueRequest } from "../task/enqueuer.ts";
 import { encodeRecord, type SpecRecord } from "../task/records.ts";
@@ -8,6 +9,8 @@ import { encodeRecord, type SpecRecord } from "../task/records.ts";
 export interface EncodedSpec {
   readonly spec: SpecRecord;
   readonly bytes: Buffer;
+  /** How it joins the task of an earlier call. */
+  readonly debounce?: ResolvedDebounce | undefined;
 }
 
 /** What gives a new task its identity. */
@@ -31,7 +34,10 @@ export interface SpecFacts {
 export function encodeSpec(request: EnqueueRequest, facts: SpecFacts): EncodedSpec {
   const { name, input, options } = request;
   if (input !== undefined) requireJson(`input${facts.at}`, input);
-  const { dueAt, expiresAt, deadlineAt } = timesOf(options, facts.createdAt);
+  const { claim } = request;
+  const debounce = claim?.kind === "debounce" ? claim : undefined;
+  const timed = debounce ? { ...options, delayMs: debounce.waitMs } : options;
+  const { dueAt, expiresAt, deadlineAt } = timesOf(timed, facts.createdAt);
   const spec: SpecRecord = {
     id: options.id ?? `${options.idPrefix}${facts.sequence}`,
     name,
@@ -44,16 +50,35 @@ export function encodeSpec(request: EnqueueRequest, facts: SpecFacts): EncodedSp
     ...(dueAt === undefined ? undefined : { dueAt }),
     ...(expiresAt === undefined ? undefined : { expiresAt }),
     ...(deadlineAt === undefined ? undefined : { deadlineAt, totalMs: options.totalMs as number }),
+    ...(options.idle ? { when: "idle" } : undefined),
+    ...(options.preempt ? { preempt: true } : undefined),
     ...(options.timeout && { timeout: options.timeout }),
     ...(options.retry && { retry: options.retry }),
     ...(options.retention && { retention: options.retention }),
     ...(request.schedule && { schedule: request.schedule }),
+    ...(claim && claimMembers(claim, facts.createdAt)),
   };
   const bytes = encodeRecord(spec);
   if (bytes.byteLength > facts.payloadBytesMax) {
     requirePayload(`The input${facts.at} of ${name}`, input, facts.payloadBytesMax);
   }
-  return { spec, bytes };
+  return { spec, bytes, debounce };
+}
+
+/** What a spec says of its task's claim. */
+function claimMembers(
+  claim: ResolvedClaim,
+  now: number,
+): Pick<SpecRecord, "unique" | "throttle" | "debounce"> {
+  const { kind, key } = claim;
+  switch (kind) {
+    case "unique":
+      return { unique: key };
+    case "throttle":
+      return { throttle: { key, until: now + claim.perMs } };
+    case "debounce":
+      return { debounce: { key, latestAt: now + claim.maxWaitMs } };
+  }
 }
 
 interface Times {

@@ -2,6 +2,7 @@ import { del, keyPresent, keyUnchanged, type Part } from "../store/part.ts";
 import type { Revision } from "../store/store.ts";
 import { decodeExpire } from "../task/decode.ts";
 import { ATTEMPTS_KEPT, attemptKeys, failedKey, idOfExpireKey, taskKey } from "../task/keyspace.ts";
+import { logKeys } from "../task/log-keys.ts";
 import { isId } from "../task/names.ts";
 import type { ExpireRecord } from "../task/records.ts";
 
@@ -23,7 +24,7 @@ export function sweepPart(
   const id = idOfExpireKey(expireKey);
   if (!isId(id)) return undefined;
   const record = readExpire(value);
-  const { attempts = 0 } = record ?? { attempts: ATTEMPTS_KEPT };
+  const { attempts = 0, logged } = record ?? { attempts: ATTEMPTS_KEPT, logged: true };
   const keys = [
     expireKey,
     taskKey(id, "spec"),
@@ -31,6 +32,7 @@ export function sweepPart(
     taskKey(id, "progress"),
     taskKey(id, "cancel"),
     ...attemptKeys(id, attempts),
+    ...(logged ? logKeys(id) : []),
   ];
   if (record?.failedAt !== undefined) keys.push(failedKey(record.queue, record.failedAt, id));
   const guard =

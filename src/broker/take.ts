@@ -27,6 +27,11 @@ export function isTooLate({ record }: ReadyEntry, now: number): boolean {
   return expiresAt !== undefined && expiresAt <= now && !record.attempt && !record.snoozed;
 }
 
+/** Whether a worker whose host has no room any more may give the task back while it runs. */
+export function isPreemptible({ preempt, spec }: ReadyRecord): boolean {
+  return (spec?.preempt ?? preempt) === true;
+}
+
 /** Who takes, and under which guard. */
 export interface Taker {
   readonly worker: string;

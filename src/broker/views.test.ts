@@ -75,7 +75,8 @@ test("queues: each shows its depth, the age of its oldest task, and who works on
   await register("w1", ["mail", "idle"]);
   await register("w2", ["mail"]);
 
-  const none = { running: 0, runningExact: true, paused: undefined, settings: {} };
+  const nothing = { running: 0, runningExact: true, paused: undefined, settings: {} };
+  const none = { ...nothing, waitingIdle: 0 };
   expect(await listQueues(store)).toEqual([
     { queue: "disk", waiting: 1, oldestAt: new Date(start + 1_000), workers: 0, ...none },
     { queue: "idle", waiting: 0, oldestAt: undefined, workers: 1, ...none },

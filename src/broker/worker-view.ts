@@ -19,7 +19,12 @@ export interface WorkerView {
   readonly queues: readonly string[];
   /** The names of the tasks that it knows. */
   readonly kinds: readonly string[];
+  /** Tasks that it runs at once, now. */
   readonly concurrency: number;
+  /** Between which bounds it chooses that itself. */
+  readonly scale: { readonly min: number; readonly max: number } | undefined;
+  /** Its host; `undefined` when it takes no idle tasks, or has not looked yet. */
+  readonly room: RoomView | undefined;
   /** Tasks that it runs now. */
   readonly running: number;
   /**
@@ -30,6 +35,24 @@ export interface WorkerView {
   readonly startedAt: Date;
   /** The revision at which it registered. */
   readonly revision: Revision;
+}
+
+/**
+ * What a worker's host has to spare for idle tasks. The numbers are those of the moment when that
+ * changed last.
+ */
+export interface RoomView {
+  /** Whether idle tasks are taken. */
+  readonly idle: boolean;
+  /** What stands against it, in words. */
+  readonly why: readonly string[];
+  /** What others use of the processors that the worker may use, 0 to 1. */
+  readonly cpu: number;
+  /** Of the memory that the worker may use, 0 to 1. */
+  readonly memoryFree: number;
+  readonly eventLoopDelayMs: number;
+  /** By the worker's clock. */
+  readonly at: Date;
 }
 
 /** A worker's record with its id and the revision at which it registered. */
@@ -68,6 +91,8 @@ export function viewWorkers(workers: readonly LiveWorker[], running: RunningList
     queues: worker.queues,
     kinds: worker.kinds,
     concurrency: worker.concurrency,
+    scale: worker.scale,
+    room: worker.room && { ...worker.room, at: new Date(worker.room.at) },
     running: counts.get(worker.id) ?? 0,
     runningExact: running.complete,
     startedAt: new Date(worker.startedAt),

@@ -2,19 +2,16 @@
  * Finds the tasks and schedules of an app module.
  *
  * An app module is an ES module that exports its tasks, each by itself (by name or as the default)
- * or in lists, and likewise its schedules. Whatever else it exports is left alone. TypeScript is
- * compiled while it is loaded, without checking its types, so that the same file works on every
- * Node that etask runs on.
+ * or in lists, and likewise its schedules. Whatever else it exports is left alone.
  */
 import { existsSync } from "node:fs";
-import { extname, resolve } from "node:path";
+import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { InvalidOptionsError } from "../base/errors.ts";
 import { shown } from "../base/options.ts";
 import type { DeclaredSchedule } from "../schedule/define-schedule.ts";
 import type { RegisteredTask } from "../task/task.ts";
-
-const TYPESCRIPT = [".ts", ".mts", ".cts", ".tsx"];
+import { importModule, isTask } from "../task/task-module.ts";
 
 /** What an app module exports, each once. */
 export interface AppModule {
@@ -40,7 +37,7 @@ export async function loadTasks(file: string): Promise<readonly RegisteredTask[]
 export async function loadApp(file: string): Promise<AppModule> {
   const path = resolve(file);
   if (!existsSync(path)) throw new InvalidOptionsError(`There is no app module ${path}.`);
-  const exported = await importModule(path);
+  const exported = await loadModule(path);
   const tasks = new Set(Object.entries(exported).flatMap(([name, value]) => tasksIn(name, value)));
   const schedules = new Set(Object.values(exported).flat().filter(isSchedule));
   if (tasks.size > 0) return { tasks: [...tasks], schedules: [...schedules] };
@@ -51,11 +48,9 @@ export async function loadApp(file: string): Promise<AppModule> {
   );
 }
 
-async function importModule(path: string): Promise<Record<string, unknown>> {
-  const url = pathToFileURL(path).href;
+async function loadModule(path: string): Promise<Record<string, unknown>> {
   try {
-    if (TYPESCRIPT.includes(extname(path))) await compileTypeScript();
-    return exportsOf(await import(url));
+    return await importModule(pathToFileURL(path).href);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     throw new InvalidOptionsError(
@@ -63,22 +58,6 @@ async function importModule(path: string): Promise<Record<string, unknown>> {
       { cause: error },
     );
   }
-}
-
-/**
- * For the whole process, not for the module alone, as `tsImport` would: then the module gets our
- * own copy of etask, and what handlers may load later is compiled, too.
- */
-async function compileTypeScript(): Promise<void> {
-  const [esm, cjs] = await Promise.all([import("tsx/esm/api"), import("tsx/cjs/api")]);
-  esm.register();
-  cjs.register();
-}
-
-/** TypeScript in a package that does not say `"type": "module"` arrives as the default export. */
-function exportsOf(module: Record<string, unknown>): Record<string, unknown> {
-  const inner = module.default as Record<string, unknown> | null | undefined;
-  return inner?.__esModule === true ? { ...module, ...inner } : module;
 }
 
 function tasksIn(name: string, value: unknown): readonly RegisteredTask[] {
@@ -95,14 +74,7 @@ function tasksIn(name: string, value: unknown): readonly RegisteredTask[] {
   return [];
 }
 
-/** By its shape: the module may have loaded another copy of etask. */
-function isTask(value: unknown): value is RegisteredTask {
-  if (value === null || typeof value !== "object") return false;
-  const { name, run, bind } = value as Partial<RegisteredTask>;
-  return typeof name === "string" && typeof run === "function" && typeof bind === "function";
-}
-
-/** By its shape, too: what `defineSchedule` returns. */
+/** By its shape, as tasks are: what `defineSchedule` returns. */
 function isSchedule(value: unknown): value is DeclaredSchedule {
   if (value === null || typeof value !== "object") return false;
   const { name, version, options } = value as Partial<DeclaredSchedule>;

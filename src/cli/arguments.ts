@@ -1,4 +1,5 @@
 import { open } from "node:fs/promises";
+import { Option } from "commander";
 import { InvalidOptionsError } from "../base/errors.ts";
 import { shown } from "../base/options.ts";
 
@@ -13,6 +14,15 @@ export function wholeNumber(option: string, text: string): number {
   if (/^\d{1,15}$/.test(text)) return Number(text);
   throw new InvalidOptionsError(`${option} must be a whole number; got ${shown(text)}.`);
 }
+
+/** `--when`: on any host, or only on one that has room. */
+export function whenOption(): Option {
+  const text = "idle: only on a host that has room, after all others (default: always)";
+  return new Option("--when <when>", text).choices(["always", "idle"]);
+}
+
+/** What `--preempt` does. */
+export const PREEMPT_TEXT = "with --when idle: a host that becomes busy gives it back";
 
 /** Milliseconds, or text with a unit, which is checked where it is used. */
 export function durationArgument(text: string): number | string {

@@ -1,6 +1,7 @@
 import { Command } from "commander";
 import { VERSION } from "../base/version.ts";
 import type { Cli } from "./cli.ts";
+import { addAgents } from "./commands/agents.ts";
 import { addBeat } from "./commands/beat.ts";
 import { addDoctor } from "./commands/doctor.ts";
 import { addEnqueue } from "./commands/enqueue.ts";
@@ -62,6 +63,7 @@ function createProgram(cli: Cli): Command {
     addTasks,
     addSchedules,
     addWorkers,
+    addAgents,
     addQueues,
     addDoctor,
   ]) {

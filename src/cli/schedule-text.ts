@@ -40,9 +40,11 @@ function linesOf(schedule: ScheduleView): [string, string][] {
     overlap: schedule.overlap,
     "catch-up": typeof catchUp === "number" ? durationText(catchUp) : catchUp,
     queue: schedule.queue,
+    unique: schedule.unique,
     priority: String(schedule.priority),
     headers: Object.keys(headers).length === 0 ? undefined : jsonText(headers),
     "expires in": schedule.expiresIn === undefined ? undefined : durationText(schedule.expiresIn),
+    "only when": whenHostText(schedule),
     timeout: jsonText(schedule.timeout),
     retry: jsonText(schedule.retry),
     retention: jsonText(schedule.retention),
@@ -56,6 +58,10 @@ function linesOf(schedule: ScheduleView): [string, string][] {
   return Object.entries(facts).flatMap(([name, text]) =>
     text === undefined ? [] : [[name, text]],
   );
+}
+
+function whenHostText({ when, preempt }: ScheduleView): string | undefined {
+  return when === "idle" ? `idle${preempt ? ", given back for others" : ""}` : undefined;
 }
 
 function pauseText({ at, by, reason }: NonNullable<ScheduleView["paused"]>): string {

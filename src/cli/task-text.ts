@@ -10,18 +10,23 @@ export function sayTask(output: Output, task: TaskView): void {
 }
 
 function linesOf(task: TaskView): [string, string][] {
-  const { progress, error, headers, cancel, schedule } = task;
+  const { progress, error, headers, cancel, schedule, throttle, debounce } = task;
   const facts: Record<string, string | undefined> = {
     id: task.id,
     name: task.name,
     queue: task.queue,
     priority: String(task.priority),
     state: task.state,
+    when: task.when === "idle" ? `idle${task.preempt ? ", given back for others" : ""}` : undefined,
     attempt: String(task.attempt),
     generation: task.generation === 1 ? undefined : String(task.generation),
     snoozed: task.snoozed === 0 ? undefined : `${task.snoozed} times`,
+    "waits for": task.waitsFor,
     input: jsonText(task.input),
     headers: Object.keys(headers).length === 0 ? undefined : jsonText(headers),
+    unique: task.unique,
+    throttle: throttle && `${throttle.key}, until ${throttle.until.toISOString()}`,
+    debounce: debounce && `${debounce.key}, until ${debounce.latestAt.toISOString()} at most`,
     schedule: schedule && `${schedule.name}, for ${schedule.tick.toISOString()}`,
     worker: task.worker,
     result: jsonText(task.result),

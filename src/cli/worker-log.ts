@@ -23,6 +23,8 @@ const LOGGED: { readonly [Name in keyof Events]: readonly [Said, string] } = {
   "etask:worker:started": ["info", "worker started"],
   "etask:worker:lease-lost": ["error", "the worker lost its lease, registering anew"],
   "etask:worker:stopped": ["info", "worker stopped"],
+  "etask:worker:room": ["info", "room for idle tasks changed"],
+  "etask:worker:resized": ["info", "the number of slots changed"],
   "etask:task:taken": ["debug", "task taken"],
   "etask:task:finished": ["info", "attempt finished"],
   "etask:task:stale": ["warn", "a write of an attempt that lost its task was refused"],
@@ -35,9 +37,14 @@ const LOGGED: { readonly [Name in keyof Events]: readonly [Said, string] } = {
   "etask:queue:changed": ["info", "a queue's settings changed"],
   "etask:task:zombie": ["warn", "a handler goes on although its attempt is over"],
   "etask:task:overdue": ["warn", "a task was ended because its time was over"],
+  "etask:runner:started": ["debug", "a runner of isolated tasks started"],
+  "etask:runner:ended": ["debug", "a runner of isolated tasks ended"],
   "etask:schedule:ticked": ["debug", "a schedule made a task"],
   "etask:schedule:skipped": ["info", "a schedule's tick made no task"],
   "etask:schedule:superseded": ["info", "a declared schedule is older than the stored one"],
+  "etask:agent:registered": ["info", "agent registered"],
+  "etask:agent:lease-lost": ["error", "the agent lost its lease, registering anew"],
+  "etask:agent:stopped": ["info", "agent stopped"],
   "etask:loop:failed": ["error", "a loop failed and goes on"],
 };
 

@@ -32,14 +32,14 @@ function ticks(
   }
 }
 
-test("schedules: a day whose clock is put forward has its run, shifted, or none by choice", () => {
+test("row 13: a day whose clock is put forward has its run, shifted, or none by choice", () => {
   const day = ["Europe/Berlin", "2030-03-30T12:00Z", "2030-04-01T12:00Z"] as const;
   expect(ticks("30 2 * * *", ...day)).toEqual(["2030-03-31T01:30", "2030-04-01T00:30"]);
   const skip: DstRecord = { missing: "skip", repeated: "first" };
   expect(ticks("30 2 * * *", ...day, skip)).toEqual(["2030-04-01T00:30"]);
 });
 
-test("schedules: a day whose clock is put back has one run, or two by choice", () => {
+test("row 13: a day whose clock is put back has one run, or two by choice", () => {
   const day = ["Europe/Berlin", "2030-10-26T12:00Z", "2030-10-28T12:00Z"] as const;
   expect(ticks("30 2 * * *", ...day)).toEqual(["2030-10-27T00:30", "2030-10-28T01:30"]);
   const both: DstRecord = { missing: "shift", repeated: "both" };
@@ -164,7 +164,7 @@ function compareWithBrute(
   expect(show(actual), `${text} in ${zoneName}`).toEqual(show(expected));
 }
 
-test("schedules: in every zone of the database no tick is missed, invented or repeated", () => {
+test("row 13: in every zone of the database no tick is missed, invented or repeated", () => {
   const sample = fc.sample(fc.tuple(expression, fc.constantFrom(...POLICIES)), {
     numRuns: ZONES.length,
     seed: 13,

@@ -14,7 +14,7 @@ export const ON_TIME_MS = 10_000;
 const MISSED_COUNTED_MAX = 1_000;
 
 /** Why an instant makes no task. */
-export type SkipReason = "missed" | "overlap" | "buffer-full" | "replaced";
+export type SkipReason = "missed" | "overlap" | "buffer-full" | "replaced" | "unique";
 
 /** One step; `next` is the record after it. */
 export type Step =
@@ -110,6 +110,15 @@ function skip(record: ScheduleRecord, tick: number, why: SkipReason): Step {
     skipped: [tick],
     why,
   };
+}
+
+/** Instead of a run whose task would not be unique: its instant makes none. */
+export function leftOut(
+  { runs, fired, skipped }: ScheduleRecord,
+  { next, run }: Step & { kind: "run" },
+): Step & { kind: "advance" } {
+  const record = { ...next, runs, fired, skipped: skipped + 1 };
+  return { kind: "advance", next: record, skipped: [run.tick], why: "unique" };
 }
 
 function runOf(name: string, record: ScheduleRecord, tick: number): Step {

@@ -5,6 +5,7 @@ import { InvalidOptionsError } from "../base/errors.ts";
 import { requireJson } from "../base/json.ts";
 import { requireKnownKeys, requireOneOf, shown } from "../base/options.ts";
 import { requirePayload } from "../broker/spec.ts";
+import { resolveClaim } from "../task/claim.ts";
 import { resolveDelayOptions, TEN_YEARS_MS } from "../task/enqueue-options.ts";
 import { parseWith } from "../task/input.ts";
 import { requireTaskName } from "../task/names.ts";
@@ -32,7 +33,10 @@ const TASK_MEMBERS = [
   "retention",
   "timeout",
   "totalTimeout",
+  "unique",
   "expiresIn",
+  "when",
+  "preempt",
 ] as const;
 const RHYTHM_MEMBERS = ["every", "cron", "at", "timeZone", "dst", "start", "end"];
 
@@ -75,7 +79,7 @@ export async function resolveSchedule(
   requireKnownKeys("schedule", given, SCHEDULE_OPTIONS);
   const task = taskOf(given.task, find);
   const { input } = given as { input?: unknown };
-  await requireInput(task, input);
+  const parsed = await requireInput(task, input);
   const rhythm = resolveRhythm(given);
   const { overlap = "skip" } = given;
   const jitterMs = durationMs("jitter", given.jitter ?? 0, 0, DAY_MS);
@@ -87,13 +91,14 @@ export async function resolveSchedule(
     overlap: requireOneOf("overlap", overlap, OVERLAPS),
     catchUp: resolveCatchUp(given.catchUp),
     ...resolveTaskOptions(task, given, jitterMs),
+    ...resolveUnique(task, given, parsed),
   };
 }
 
 function taskOf(
   task: unknown,
   find: (task: string) => RegisteredTask | undefined,
-): Pick<RegisteredTask, "name" | "input"> {
+): Pick<RegisteredTask, "name" | "input" | "unique"> {
   if (typeof task === "string") return find(requireTaskName(task)) ?? { name: task };
   const { name, run } = (task ?? {}) as Partial<RegisteredTask>;
   if (typeof name === "string" && typeof run === "function") return task as RegisteredTask;
@@ -101,10 +106,22 @@ function taskOf(
 }
 
 async function requireInput(task: Pick<RegisteredTask, "name" | "input">, input: unknown) {
-  await parseWith(task.input, `input of ${task.name}`, input);
-  if (input === undefined) return;
+  const parsed = await parseWith(task.input, `input of ${task.name}`, input);
+  if (input === undefined) return parsed;
   requireJson("input", input);
   requirePayload("The input of a schedule", input, SCHEDULE_INPUT_BYTES_MAX);
+  return parsed;
+}
+
+/** Throttle and debounce are for calls; of the claims a schedule makes `unique` alone. */
+function resolveUnique(
+  { unique }: Pick<RegisteredTask, "unique">,
+  given: ScheduleSettings,
+  input: unknown,
+): { unique?: string } {
+  const own = given.unique ?? unique;
+  const claim = own === undefined ? undefined : resolveClaim({ unique: own }, {}, input);
+  return claim ? { unique: claim.key } : {};
 }
 
 /**
@@ -194,6 +211,7 @@ function resolveTaskOptions(task: object, given: ScheduleSettings, jitterMs: num
   const options = Object.fromEntries(chosen.map((member) => [member, given[member]]));
   const resolved = resolveDelayOptions(task, options);
   const { queue, priority, headers, expiresInMs, totalMs, timeout, retry, retention } = resolved;
+  const { idle, preempt } = resolved;
   if (expiresInMs !== undefined && expiresInMs <= jitterMs) {
     throw new InvalidScheduleError(
       "expiresIn",
@@ -207,6 +225,8 @@ function resolveTaskOptions(task: object, given: ScheduleSettings, jitterMs: num
     ...(headers && { headers }),
     ...(expiresInMs === undefined ? undefined : { expiresInMs }),
     ...(totalMs === undefined ? undefined : { totalMs }),
+    ...(idle ? { when: "idle" as const } : undefined),
+    ...(preempt ? { preempt: true as const } : undefined),
     ...(timeout && { timeout }),
     ...(retry && { retry }),
     ...(retention && { retention }),

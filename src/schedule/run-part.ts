@@ -1,8 +1,10 @@
 /** A run of a schedule as one part: the schedule moves on and the task exists, or neither. */
+
+import { hash } from "../base/hash.ts";
 import { enqueuePart } from "../broker/enqueue.ts";
 import { encodeSpec } from "../broker/spec.ts";
 import { keyPresent, keyUnchanged, type Part, put } from "../store/part.ts";
-import { ADMISSION_KEY, hash, scheduleKey, taskKey } from "../task/keyspace.ts";
+import { ADMISSION_KEY, scheduleKey, taskKey } from "../task/keyspace.ts";
 import { encodeRecord } from "../task/records.ts";
 import type { StoredSchedule } from "./change-schedule.ts";
 import {
@@ -35,7 +37,8 @@ export interface RunFacts {
 /**
  * Makes the task of a run and puts `next` in the place of the schedule. Held while the schedule is
  * as it was read, the task does not exist, and new tasks are accepted. When it is refused, it reads
- * the task's spec, the schedule and the key that says that no task is accepted, in this order.
+ * the task's spec, the schedule, the key that says that no task is accepted and, if the task is to
+ * be unique, what has its key, in this order.
  */
 export function runPart(
   { name, record, revision }: StoredSchedule,
@@ -52,12 +55,13 @@ export function runPart(
     at: "",
   });
   const enqueue = enqueuePart(spec, bytes);
+  const [, ...claimKeys] = enqueue.otherwise ?? [];
   const key = scheduleKey(name);
   return {
     ...enqueue,
     guards: [keyUnchanged(key, revision), ...enqueue.guards],
     writes: [put(key, encodeRecord(next)), ...enqueue.writes],
-    otherwise: [taskKey(run.id, "spec"), key, ADMISSION_KEY],
+    otherwise: [taskKey(run.id, "spec"), key, ADMISSION_KEY, ...claimKeys],
   };
 }
 
@@ -92,7 +96,7 @@ export function withRun(record: ScheduleRecord, run: RunRecord): ScheduleRecord 
 }
 
 function requestOf(schedule: string, definition: DefinitionRecord, run: RunRecord, at: number) {
-  const { queue, priority, headers, timeout, retry, retention } = definition;
+  const { queue, priority, headers, timeout, retry, retention, unique } = definition;
   return {
     name: definition.task,
     input: definition.input,
@@ -108,9 +112,12 @@ function requestOf(schedule: string, definition: DefinitionRecord, run: RunRecor
       expiresAt: undefined,
       timeout,
       totalMs: definition.totalMs,
+      idle: definition.when === "idle",
+      preempt: definition.preempt === true,
       retry,
       retention,
     },
+    claim: unique === undefined ? undefined : ({ kind: "unique", key: unique } as const),
     schedule: { name: schedule, tick: run.tick },
   };
 }

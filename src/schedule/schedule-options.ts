@@ -26,6 +26,9 @@ export type ScheduledTaskOptions = Pick<
   | "timeout"
   | "totalTimeout"
   | "expiresIn"
+  | "unique"
+  | "when"
+  | "preempt"
 >;
 
 /** When a schedule runs, and what happens when a run cannot come as planned. */

@@ -1,7 +1,7 @@
 /** `schedule/{name}`: a schedule with everything that has to be remembered of it. */
 import { RecordMalformedError } from "../base/errors.ts";
 import { decodeJson } from "../base/json.ts";
-import { isQueue, isTaskName } from "../task/names.ts";
+import { isId, isQueue, isTaskName } from "../task/names.ts";
 import type { PauseRecord } from "../task/queue-record.ts";
 import {
   RECORD_VERSION,
@@ -44,6 +44,9 @@ export interface DefinitionRecord {
   readonly headers?: Readonly<Record<string, string>>;
   readonly expiresInMs?: number;
   readonly totalMs?: number;
+  readonly unique?: string;
+  readonly when?: "idle";
+  readonly preempt?: true;
   readonly timeout?: TimeoutRecord;
   readonly retry?: RetryRecord;
   readonly retention?: RetentionRecord;
@@ -112,6 +115,7 @@ export function decodeSchedule(bytes: Uint8Array): ScheduleRecord {
 function requireDefinition(value: unknown): void {
   if (!isObject(value)) throw malformed("it has no definition");
   if (!isTaskName(value.task) || !isQueue(value.queue)) throw malformed("task or queue");
+  if (value.unique !== undefined && !isId(value.unique)) throw malformed("unique");
   requireNumbers(value, ["priority"], ["jitterMs", "expiresInMs", "totalMs"]);
   if (!OVERLAPS.some((known) => known === value.overlap)) throw malformed("overlap");
   const { catchUp, rhythm } = value;

@@ -28,6 +28,10 @@ export interface ScheduleView {
   readonly headers: Readonly<Record<string, string>>;
   readonly expiresIn: number | undefined;
   readonly totalTimeout: number | undefined;
+  /** Its tasks are unique by this key. */
+  readonly unique: string | undefined;
+  readonly when: "always" | "idle";
+  readonly preempt: boolean;
   readonly timeout: TimeoutRecord | undefined;
   readonly retry: RetryRecord | undefined;
   readonly retention: RetentionRecord | undefined;
@@ -95,6 +99,9 @@ export function scheduleView(
     headers: definition.headers ?? {},
     expiresIn: definition.expiresInMs,
     totalTimeout: definition.totalMs,
+    unique: definition.unique,
+    when: definition.when ?? "always",
+    preempt: definition.preempt ?? false,
     timeout: definition.timeout,
     retry: definition.retry,
     retention: definition.retention,

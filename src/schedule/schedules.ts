@@ -3,6 +3,7 @@ import { createIdSource, type IdSource } from "../base/ids.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import { requireInteger, requireKnownKeys, shown } from "../base/options.ts";
 import { whoAndWhy } from "../broker/cancel.ts";
+import { dropClaimPart, holderOf } from "../broker/claim-holder.ts";
 import { type EnqueueReceipt, receiptOf } from "../broker/enqueue.ts";
 import { afterKey, inRange } from "../store/range.ts";
 import type { Store } from "../store/store.ts";
@@ -169,7 +170,8 @@ export class Schedules {
 
   /**
    * Runs it once, now, also while it is paused or an earlier run goes on; its rhythm stays. The
-   * task is among its runs, so later runs wait for it or not as the schedule says.
+   * task is among its runs, so later runs wait for it or not as the schedule says. If the task is
+   * to be unique and another one has its key, the handle is that one's, with `created: false`.
    *
    * @throws ScheduleNotFoundError (`SCHEDULE_NOT_FOUND`)
    * @throws StoreNearlyFullError (`STORE_NEARLY_FULL`) when the store has no room for new tasks.
@@ -186,7 +188,12 @@ export class Schedules {
       const [result] = await this.#store.commit([part]);
       const changed = result?.reads[1]?.modRevision !== stored.revision;
       if (!result || (!result.applied && changed && !result.reads[0])) continue;
-      return this.#app.handle({ ...receiptOf(run.id, result), created: true });
+      const claim = result.reads[0] ? undefined : result.reads[3];
+      if (!claim) return this.#app.handle({ ...receiptOf(run.id, result), created: true });
+      const holder = await holderOf(this.#store, claim, now);
+      const { revision } = result;
+      if (holder) return this.#app.handle({ id: holder.id, revision, created: false });
+      await this.#store.commit([dropClaimPart(claim)]);
     }
     throw new ScheduleConflictError(`The schedule ${name} kept changing. Try again later.`);
   }

@@ -72,7 +72,10 @@ export function del(key: string): Write {
 }
 
 /** Whether `guard` holds for the entry that is now at its key. */
-export function guardHolds(guard: Guard, entry: Entry | undefined): boolean {
+export function guardHolds(
+  guard: Guard,
+  entry: Pick<Entry, "createRevision" | "modRevision"> | undefined,
+): boolean {
   switch (guard.is) {
     case "absent":
       return entry === undefined;

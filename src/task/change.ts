@@ -1,6 +1,7 @@
 /** Changes of a task by somebody who does not run it: read, decide, commit what holds as read. */
 import { del, type Guard, keyUnchanged, type Part, type Write } from "../store/part.ts";
 import type { Revision, Store } from "../store/store.ts";
+import { uniqueDeletes } from "./claim.ts";
 import { currentState } from "./current.ts";
 import { TaskEndedError, TaskNotFoundError, TaskRunningError } from "./failure.ts";
 import {
@@ -12,10 +13,11 @@ import {
   readyKey,
   taskKey,
 } from "./keyspace.ts";
+import { logKeys } from "./log-keys.ts";
 import { positionOf } from "./position.ts";
 import type { SpecRecord, StateRecord } from "./records.ts";
 import { isFinal } from "./state.ts";
-import { readTask, type StoredTask } from "./task-reader.ts";
+import { readTask, type StoredTask, type TaskRecords } from "./task-reader.ts";
 
 /** Each try that fails is one that somebody else won, so this bounds how many may contend. */
 const TRIES_MAX = 200;
@@ -39,6 +41,14 @@ export function stateAsRead({ spec, stateRevision }: TaskSnapshot): Guard {
  */
 export function taskAsRead(task: StoredTask): Guard[] {
   return [keyUnchanged(taskKey(task.spec.id, "spec"), task.specRevision), stateAsRead(task)];
+}
+
+/** Hold while a task, or what there is of one, is as it was read. */
+export function recordsAsRead({ id, specRevision, stateRevision }: TaskRecords): Guard[] {
+  return [
+    keyUnchanged(taskKey(id, "spec"), specRevision),
+    keyUnchanged(taskKey(id, "state"), stateRevision),
+  ];
 }
 
 /** The key under which a waiting task stands in the ready or due index. */
@@ -134,10 +144,16 @@ export function removePart(task: StoredTask): Part {
       del(taskKey(id, "progress")),
       del(taskKey(id, "cancel")),
       ...attemptKeys(id, state.attempt).map(del),
-      ...(isFinal(state.state) ? endingDeletes(spec, state) : [del(waitingKey(spec, state))]),
+      ...(state.logged ? logKeys(id).map(del) : []),
+      ...(isFinal(state.state) ? endingDeletes(spec, state) : waitingDeletes(spec, state)),
       ...deadlineDeletes(task),
     ],
   };
+}
+
+/** Deletes the index entry of a task that waits, and the key that is its alone while it does. */
+function waitingDeletes(spec: SpecRecord, state: StateRecord): Write[] {
+  return [del(waitingKey(spec, state)), ...uniqueDeletes(spec)];
 }
 
 /** Deletes the index entries of a task that has ended. */

@@ -1,4 +1,4 @@
-import type { Revision } from "../store/store.ts";
+import type { Revision, Store } from "../store/store.ts";
 
 /** What a handler knows and may do while it runs one attempt. */
 export interface TaskContext<Progress = unknown> {
@@ -29,4 +29,14 @@ export interface TaskContext<Progress = unknown> {
   progress(percent: number, detail?: Progress): void;
   /** Adds to the progress; otherwise like {@link TaskContext.progress}. */
   advance(delta: number, detail?: Progress): void;
+  /**
+   * Adds text to the task's log, one line or several. The newest 128 KiB are kept with the task, a
+   * line of more than 4,096 characters is cut. Written at most twice a second; what is left goes
+   * along with the outcome. Returns at once and never fails because of the store.
+   *
+   * @throws InvalidOptionsError (`INVALID_OPTIONS`) for anything but text.
+   */
+  log(text: string): void;
+  /** The app's store, for a task that keeps something beside itself. */
+  readonly store: Store;
 }

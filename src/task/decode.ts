@@ -4,13 +4,16 @@ import { decodeJson } from "../base/json.ts";
 import { isSequence, SEQUENCE_LENGTH } from "./keyspace.ts";
 import { isId, isQueue, PRIORITY_MAX } from "./names.ts";
 import {
+  type AgentRecord,
   type AttemptRecord,
   type CancelRecord,
+  type ClaimRecord,
   COUNTS,
   type DueRecord,
   type ExpireRecord,
   type FailedRecord,
   type HandRecord,
+  type LogRecord,
   type MetaRecord,
   type ProgressRecord,
   RECORD_VERSION,
@@ -34,6 +37,7 @@ export function decodeReady(bytes: Uint8Array): ReadyRecord {
   for (const member of READY_NUMBERS) {
     if (record[member] !== undefined) ready[member] = number(record, member);
   }
+  if (record.preempt === true) ready.preempt = true;
   if (full) ready.spec = asSpec(record);
   return ready as unknown as ReadyRecord;
 }
@@ -112,6 +116,30 @@ export function decodeFailed(bytes: Uint8Array): FailedRecord {
   return record as unknown as FailedRecord;
 }
 
+/** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a piece of a log. */
+export function decodeLog(bytes: Uint8Array): LogRecord {
+  const record = decodeObject(bytes);
+  for (const member of ["chunk", "first"]) number(record, member);
+  const { lines } = record;
+  if (!Array.isArray(lines) || !lines.every(isLogLine)) {
+    throw new RecordMalformedError("The record has no lines of a log.");
+  }
+  return record as unknown as LogRecord;
+}
+
+function isLogLine(line: unknown): boolean {
+  if (!Array.isArray(line) || line.length !== 3) return false;
+  const [at, attempt, text] = line;
+  return Number.isFinite(at) && Number.isFinite(attempt) && typeof text === "string";
+}
+
+/** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a claim. */
+export function decodeClaim(bytes: Uint8Array): ClaimRecord {
+  const record = decodeObject(bytes);
+  const id = idOf(record);
+  return record.until === undefined ? { id } : { id, until: number(record, "until") };
+}
+
 /** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not a hand entry. */
 export function decodeHand(bytes: Uint8Array): HandRecord {
   const record = decodeObject(bytes);
@@ -130,7 +158,27 @@ export function decodeWorker(bytes: Uint8Array): WorkerRecord {
   if (!isTexts(record.queues) || !isTexts(record.kinds)) {
     throw new RecordMalformedError("The worker's record lacks its queues or kinds.");
   }
+  const { room, scale } = record;
+  if (scale !== undefined) requireNumbers("scale", scale, ["min", "max"]);
+  if (room !== undefined) {
+    requireNumbers("room", room, ["cpu", "memoryFree", "eventLoopDelayMs", "at"]);
+    if (!isTexts((room as Record<string, unknown>).why)) {
+      throw new RecordMalformedError("The worker's record does not say why it has no room.");
+    }
+  }
   return record as unknown as WorkerRecord;
+}
+
+/** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not an agent's entry. */
+export function decodeAgent(bytes: Uint8Array): AgentRecord {
+  const record = decodeObject(bytes);
+  for (const member of ["incarnation", "address", "version", "host"]) text(record, member);
+  for (const member of ["protocol", "pid", "startedAt", "ttlMs"]) number(record, member);
+  const { labels, methods } = record;
+  if (!isTexts(methods) || !isObject(labels) || !isTexts(Object.values(labels))) {
+    throw new RecordMalformedError("The agent's record lacks its labels or methods.");
+  }
+  return record as unknown as AgentRecord;
 }
 
 /** @throws RecordMalformedError (`RECORD_MALFORMED`) when the bytes are not the meta record. */
@@ -159,6 +207,9 @@ function asSpec(record: Record<string, unknown>): SpecRecord {
   sequenceOf(record.sequence ?? id.slice(-SEQUENCE_LENGTH));
   for (const member of SPEC_NUMBERS) if (record[member] !== undefined) number(record, member);
   const { headers, retry, retention, timeout, schedule } = record;
+  if (record.when !== undefined && record.when !== "idle") {
+    throw new RecordMalformedError('The record says "when" in a way that is not known.');
+  }
   if (headers !== undefined && !(isObject(headers) && isTexts(Object.values(headers)))) {
     throw new RecordMalformedError("The headers of the record are not texts.");
   }
@@ -166,7 +217,24 @@ function asSpec(record: Record<string, unknown>): SpecRecord {
   if (retention !== undefined) requireNumbers("retention", retention, ["succeededMs", "failedMs"]);
   if (timeout !== undefined) requireNumbers("timeout", timeout, [], ["softMs", "hardMs"]);
   if (schedule !== undefined) requireNumbers("schedule", schedule, ["tick"]);
+  claimsOf(record);
   return record as unknown as SpecRecord;
+}
+
+function claimsOf({ unique, throttle, debounce }: Record<string, unknown>): void {
+  if (unique !== undefined) keyOf("unique", unique);
+  if (throttle !== undefined) {
+    requireNumbers("throttle", throttle, ["until"]);
+    keyOf("throttle", (throttle as Record<string, unknown>).key);
+  }
+  if (debounce !== undefined) {
+    requireNumbers("debounce", debounce, ["latestAt"]);
+    keyOf("debounce", (debounce as Record<string, unknown>).key);
+  }
+}
+
+function keyOf(what: string, key: unknown): void {
+  if (!isId(key)) throw new RecordMalformedError(`The record's ${what} has no valid key.`);
 }
 
 const SPEC_NUMBERS = ["dueAt", "expiresAt", "deadlineAt", "totalMs"];

@@ -1,7 +1,15 @@
 import { type Instant, instantMs } from "../base/date.ts";
 import { type Duration, durationMs } from "../base/duration.ts";
 import { InvalidOptionsError } from "../base/errors.ts";
-import { requireKnownKeys, shown } from "../base/options.ts";
+import { requireKnownKeys, requireOneOf, shown } from "../base/options.ts";
+import {
+  type ClaimOptions,
+  checkClaims,
+  type DebounceOptions,
+  type ThrottleOptions,
+} from "./claim.ts";
+import { CLAIM_KINDS } from "./claim-keys.ts";
+import { type IsolateKind, type IsolateOptions, resolveIsolate } from "./isolate.ts";
 import {
   DEFAULT_PRIORITY,
   DEFAULT_QUEUE,
@@ -28,7 +36,7 @@ export interface RetentionOptions {
 }
 
 /** What a task's definition and a single enqueue may both say; the enqueue wins. */
-export interface TaskOptions {
+export interface TaskOptions extends ClaimOptions {
   /** 1 to 64 characters out of letters, digits and `_ . -`. Default `"default"`. */
   readonly queue?: string;
   /** 0 to 9; 9 runs first. Default 5. */
@@ -48,10 +56,25 @@ export interface TaskOptions {
   readonly totalTimeout?: Duration;
   /** Expires when it was not started so long after it was enqueued. From 1 s to 10 years. */
   readonly expiresIn?: Duration;
+  /**
+   * `"idle"`: only on a host that has room, and after every task that is not idle. Default
+   * `"always"`.
+   */
+  readonly when?: "always" | "idle";
+  /**
+   * Of an idle task: while it runs, a host that becomes busy tells it to stop (the signal's reason
+   * is `"preempted"`) and gives it back with the attempt not counted. Default false.
+   */
+  readonly preempt?: boolean;
+  /**
+   * Where the handler runs: in the worker (`"inline"`, the default), in a thread or in a process of
+   * its own, which can be ended by force. A thing of the definition alone.
+   */
+  readonly isolate?: IsolateKind | IsolateOptions;
 }
 
 /** What can be said when a task is enqueued. */
-export interface DelayOptions extends TaskOptions {
+export interface DelayOptions extends Omit<TaskOptions, "isolate"> {
   /**
    * The whole id. A second task with the same id is not created: the handle of the first one is
    * returned with `created: false`.
@@ -65,6 +88,9 @@ export interface DelayOptions extends TaskOptions {
   readonly at?: Instant;
   /** Expires when it was not started by then; must lie in the future, and after `at`. */
   readonly expiresAt?: Instant;
+  readonly unique?: string;
+  readonly throttle?: ThrottleOptions & { readonly key: string };
+  readonly debounce?: DebounceOptions & { readonly key: string };
   /** Up to 32 short texts that travel with the task, as `ctx.headers`; 4 KiB in all. */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -82,6 +108,8 @@ export interface ResolvedDelayOptions {
   readonly expiresAt: number | undefined;
   readonly timeout: TimeoutRecord | undefined;
   readonly totalMs: number | undefined;
+  readonly idle: boolean;
+  readonly preempt: boolean;
   readonly retry: RetryRecord | undefined;
   readonly retention: RetentionRecord | undefined;
 }
@@ -96,8 +124,15 @@ export const TASK_OPTIONS: readonly string[] = [
   "timeout",
   "totalTimeout",
   "expiresIn",
+  "when",
+  "preempt",
+  "isolate",
+  ...CLAIM_KINDS,
 ];
-const DELAY_OPTIONS = [...TASK_OPTIONS, "id", "headers", "in", "at", "expiresAt"];
+const DELAY_OPTIONS = [
+  ...TASK_OPTIONS.filter((option) => option !== "isolate"),
+  ...["id", "headers", "in", "at", "expiresAt"],
+];
 const HEADERS_MAX = 32;
 const HEADER_BYTES_MAX = 4_096;
 const SECOND_MS = 1_000;
@@ -135,6 +170,7 @@ export function resolveDelayOptions(
     priority: requirePriority(given.priority ?? definition.priority ?? DEFAULT_PRIORITY),
     headers: given.headers === undefined ? undefined : requireHeaders(given.headers),
     ...resolveTimes(definition, given),
+    ...resolveIdle(definition, given),
     timeout: timeout === undefined ? undefined : resolveTimeout(timeout),
     retry: retry === undefined ? undefined : resolveStoredRetry(retry),
     retention: retention === undefined ? undefined : resolveRetention(retention),
@@ -144,8 +180,23 @@ export function resolveDelayOptions(
 /** @throws InvalidOptionsError (`INVALID_OPTIONS`) when a definition's options are not allowed. */
 export function checkTaskOptions(definition: TaskOptions): void {
   resolveDelayOptions(definition);
+  checkClaims(definition);
   if (definition.retry !== undefined) resolveRetry(definition.retry);
   if (definition.timeout !== undefined) resolveTimeout(definition.timeout);
+  resolveIsolate(definition.isolate);
+}
+
+function resolveIdle(definition: TaskOptions, given: DelayOptions) {
+  const when = requireOneOf("when", given.when ?? definition.when ?? "always", ["always", "idle"]);
+  const preempt = given.preempt ?? definition.preempt ?? false;
+  if (typeof preempt !== "boolean") {
+    throw new InvalidOptionsError(`preempt must be true or false; got ${shown(preempt)}.`);
+  }
+  const idle = when === "idle";
+  if (given.preempt && !idle) {
+    throw new InvalidOptionsError('preempt goes with idle tasks only: say when: "idle", too.');
+  }
+  return { idle, preempt: idle && preempt };
 }
 
 function requireOneOfTwo(given: DelayOptions, a: keyof DelayOptions, b: keyof DelayOptions): void {

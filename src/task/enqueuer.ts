@@ -1,4 +1,5 @@
 import { EtaskError } from "../base/errors.ts";
+import type { ResolvedClaim } from "./claim.ts";
 import type { ResolvedDelayOptions } from "./enqueue-options.ts";
 import type { TaskHandle } from "./handle.ts";
 
@@ -7,6 +8,7 @@ export interface EnqueueRequest {
   readonly name: string;
   readonly input: unknown;
   readonly options: ResolvedDelayOptions;
+  readonly claim?: ResolvedClaim | undefined;
   /** The schedule that asks for it, and for which instant. */
   readonly schedule?: { readonly name: string; readonly tick: number };
 }
@@ -17,6 +19,8 @@ export interface Enqueuer {
   enqueue(request: EnqueueRequest): Promise<TaskHandle>;
   /** Hands over any number of tasks, in order. @throws EnqueuePartialError */
   enqueueMany(requests: readonly EnqueueRequest[]): Promise<TaskHandle[]>;
+  /** A handle of a task that was enqueued before or elsewhere. */
+  handle(id: string): TaskHandle;
 }
 
 /** A task that did not certainly land: `applied: "unknown"` means that it may have. */

@@ -118,6 +118,21 @@ export class TaskNotEndedError extends EtaskError {
   readonly code = "TASK_NOT_ENDED";
 }
 
+/** A task cannot run once more, because another one with its `unique` key waits or runs. */
+export class TaskNotUniqueError extends EtaskError {
+  readonly code = "TASK_NOT_UNIQUE";
+  /** The id of the task that has the key. */
+  readonly holder: string;
+
+  constructor(id: string, unique: string, holder: string) {
+    super(
+      `Task ${id} is unique by the key ${unique}, which task ${holder} has until it ends. ` +
+        "Nothing was changed.",
+    );
+    this.holder = holder;
+  }
+}
+
 /** An attempt, or all attempts together, took longer than allowed. */
 export class TimeoutError extends EtaskError {
   readonly code = "ATTEMPT_TIMEOUT";
@@ -143,14 +158,40 @@ export class AttemptAbortedError extends EtaskError {
 }
 
 /** The reasons in {@link AttemptAbortedError}. */
-export type AbortReason = "cancelled" | "timeout" | "lease-lost" | "shutdown";
+export type AbortReason = "cancelled" | "timeout" | "lease-lost" | "shutdown" | "preempted";
 
 const ABORT_TEXTS: Readonly<Record<AbortReason, string>> = {
   cancelled: "The task is cancelled.",
   timeout: "The attempt has taken as long as it may.",
   "lease-lost": "The worker lost its lease; the task is taken by another worker.",
   shutdown: "The worker is stopping; the task goes back to its queue.",
+  preempted: "The host has no room for idle tasks any more; the task goes back to its queue.",
 };
+
+/** What an error that a handler throws may say about further attempts, whatever its class. */
+export interface FailureHints {
+  /** No further attempt can mend it; the task fails with the reason `no-retry`. */
+  readonly final?: boolean;
+  /** The next attempt begins no sooner, in milliseconds; at most 30 days. */
+  readonly retryAfterMs?: number;
+}
+
+/** A failure that no further attempt can mend. Throw it from a handler. */
+export class FinalError extends EtaskError implements FailureHints {
+  readonly code = "FINAL_ERROR";
+  readonly final = true;
+}
+
+/** Reads the {@link FailureHints} of whatever was thrown; what makes no sense says nothing. */
+export function hintsOf(thrown: unknown): FailureHints {
+  if (!isError(thrown)) return {};
+  const after = memberOf(thrown, "retryAfterMs");
+  const valid = typeof after === "number" && after >= 0 && after < Number.POSITIVE_INFINITY;
+  return {
+    ...(memberOf(thrown, "final") === true ? { final: true } : undefined),
+    ...(valid ? { retryAfterMs: after } : undefined),
+  };
+}
 
 /** Failures of etask itself that no further attempt can mend. */
 export function isFinalFailure(thrown: unknown): boolean {

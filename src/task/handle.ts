@@ -2,6 +2,7 @@ import type { Duration } from "../base/duration.ts";
 import type { Revision } from "../store/store.ts";
 import type { CancelOptions, CancelReceipt, RedriveOptions, Reschedule } from "./control.ts";
 import type { TaskFailure } from "./failure.ts";
+import type { LogOptions, LogPage } from "./log.ts";
 import type { TaskView } from "./view.ts";
 
 /** How long to wait. Both may be given; whichever comes first ends the wait, never the task. */
@@ -19,12 +20,17 @@ export type Settlement<Out = unknown> =
   | { readonly state: "expired" };
 
 /** A task that was handed over: its id at once, the rest when asked for. */
-export interface TaskHandle<Out = unknown> {
+export interface TaskHandle<Out = unknown, Progress = unknown> {
   readonly id: string;
   /** The revision at which the task was accepted, or, when `created` is false, seen to exist. */
   readonly revision: Revision;
-  /** False when a task with this id existed already and no second one was made. */
+  /** False when there was a task of this id or claim already and no second one was made. */
   readonly created: boolean;
+  /**
+   * What the call has done: `"created"` a task, `"joined"` one that was there, or `"replaced"` the
+   * input of one, by `debounce`.
+   */
+  readonly enqueued: "created" | "joined" | "replaced";
 
   /**
    * Waits for the task to succeed and returns what its handler returned.
@@ -37,9 +43,11 @@ export interface TaskHandle<Out = unknown> {
   /** Waits for the task to end, however it does. Throws only what ends the wait itself. */
   settle(options?: WaitOptions): Promise<Settlement<Out>>;
   /** The task as it is now. @throws TaskNotFoundError (`TASK_NOT_FOUND`) when it was removed. */
-  state(): Promise<TaskView>;
+  state(): Promise<TaskView<Progress>>;
   /** The task now and after each change, until it ends or `signal` aborts. */
-  watch(options?: { readonly signal?: AbortSignal }): AsyncIterable<TaskView>;
+  watch(options?: { readonly signal?: AbortSignal }): AsyncIterable<TaskView<Progress>>;
+  /** What its attempts logged, the newest 128 KiB of it, in order. */
+  log(options?: LogOptions): Promise<LogPage>;
 
   /**
    * Cancels it: at once when it waits; when it runs, its handler is told through `ctx.signal` and
@@ -73,6 +81,7 @@ export interface TaskHandle<Out = unknown> {
    * it, too.
    *
    * @throws TaskNotEndedError (`TASK_NOT_ENDED`) when it waits or runs; nothing was changed.
+   * @throws TaskNotUniqueError (`TASK_NOT_UNIQUE`) when another task has its `unique` key.
    */
-  retry(options?: RedriveOptions): Promise<TaskHandle<Out>>;
+  retry(options?: RedriveOptions): Promise<TaskHandle<Out, Progress>>;
 }

@@ -12,13 +12,13 @@ export class InvalidInputError extends EtaskError {
 const ISSUES_SHOWN_MAX = 5;
 
 /** @throws InvalidOptionsError (`INVALID_OPTIONS`) unless `schema` is one, or there is none. */
-export function requireSchema(schema: unknown): void {
+export function requireSchema(schema: unknown, option = "input"): void {
   if (schema === undefined) return;
   const standard = (schema as { "~standard"?: { validate?: unknown } } | null)?.["~standard"];
   if (typeof standard?.validate === "function") return;
   throw new InvalidOptionsError(
-    "input must be a Standard Schema (https://standardschema.dev), as zod, valibot and arktype make " +
-      `them; got ${shown(schema)}.`,
+    `${option} must be a Standard Schema (https://standardschema.dev), as zod, valibot and arktype ` +
+      `make them; got ${shown(schema)}.`,
   );
 }
 

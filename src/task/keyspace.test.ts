@@ -41,7 +41,10 @@ const queue = fc
   .map(requireQueue);
 const priority = fc.integer({ min: 0, max: 9 });
 const sequence = fc.ulid();
-const position = fc.record({ queue, priority, sequence });
+const position = fc.record(
+  { queue, priority, sequence, idle: fc.constant(true as const) },
+  { requiredKeys: ["queue", "priority", "sequence"] },
+);
 const part = fc.constantFrom<TaskPart>("spec", "state", "progress");
 /** A ULID has 48 bits for its time. */
 const ULID_MS_MAX = 2 ** 48 - 1;
@@ -95,13 +98,15 @@ test("keys: what was put into a ready key comes out again", () => {
   );
 });
 
-test("keys: ready keys sort by priority, 9 first, then by age, within a shard and across", () => {
+test("keys: ready keys sort idle last, then by priority, 9 first, then by age", () => {
   fc.assert(
     fc.property(id, id, position, position, (first, second, a, b) => {
       const keyA = readyKey(first, a);
       const keyB = readyKey(first, { ...b, queue: a.queue });
-      const expected = b.priority - a.priority || (a.sequence < b.sequence ? -1 : 1);
-      const same = a.priority === b.priority && a.sequence === b.sequence;
+      const idleLast = Number(a.idle ?? false) - Number(b.idle ?? false);
+      const byAge = a.sequence < b.sequence ? -1 : 1;
+      const expected = idleLast || b.priority - a.priority || byAge;
+      const same = idleLast === 0 && a.priority === b.priority && a.sequence === b.sequence;
       if (!same) expect(keyA < keyB).toBe(expected < 0);
       if (!same) expect(readyOrder(keyA) < readyOrder(readyKey(second, b))).toBe(expected < 0);
     }),
@@ -113,6 +118,7 @@ test.each([
   "ready/q/0/",
   "ready/q/x/501ARZ3NDEKTSV4RRFFQ69G5FAV",
   "ready/q/0/x01ARZ3NDEKTSV4RRFFQ69G5FAV",
+  "ready/q/0/xx501ARZ3NDEKTSV4RRFFQ69G5FAV",
   "ready/q/0/501ARZ3NDEKTSV4RRFFQ69G5FAVX",
   "ready/q/0/501arz3ndektsv4rrffq69g5fav",
   "ready/a/b/0/501ARZ3NDEKTSV4RRFFQ69G5FAV",

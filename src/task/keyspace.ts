@@ -1,11 +1,12 @@
 import { decodeTime, encodeTime } from "ulid";
+import { hash } from "../base/hash.ts";
 import { type KeyRange, prefixRange } from "../store/range.ts";
 import { PRIORITY_MAX } from "./names.ts";
 
 /**
  * Every key that etask writes, under the namespace of its store. `docs/keyspace.md` explains them
- * for readers of `etcdctl get --prefix` and for clients in other languages; this file is the only
- * place that builds or takes apart a key.
+ * for readers of `etcdctl get --prefix` and for clients in other languages; only this file,
+ * `log-keys.ts` and `claim-keys.ts` build keys or take them apart.
  *
  * A task's keys end in `#spec`, `#state`, `#progress`, `#cancel` or `#attempt-{slot}`. `#` is in no
  * id, so all keys of one task lie side by side, whatever other ids begin with its id.
@@ -27,6 +28,8 @@ export interface ReadyPosition {
   readonly priority: number;
   /** 26 characters that sort by the time of enqueueing. */
   readonly sequence: string;
+  /** It waits for a host that has room, behind all that do not. */
+  readonly idle?: true;
 }
 
 /** Length of a sequence, which is a ULID. */
@@ -96,9 +99,20 @@ function partNamed(text: string): TaskPart | "attempt" | undefined {
   }
 }
 
-/** `ready/{queue}/{shard}/{9 - priority}{sequence}`: key order is the order of taking. */
+/**
+ * `ready/{queue}/{shard}/{9 - priority}{sequence}`, with an `x` before the digit for idle tasks:
+ * key order is the order of taking, and every idle task comes after every other.
+ */
 export function readyKey(id: string, at: ReadyPosition): string {
-  return `${shardPrefix(at.queue, shardOf(id))}${PRIORITY_MAX - at.priority}${at.sequence}`;
+  const level = `${at.idle ? IDLE_MARK : ""}${PRIORITY_MAX - at.priority}`;
+  return `${shardPrefix(at.queue, shardOf(id))}${level}${at.sequence}`;
+}
+
+const IDLE_MARK = "x";
+
+/** Where the idle tasks of a shard begin. */
+export function idlePrefix(shard: string): string {
+  return `${shard}${IDLE_MARK}`;
 }
 
 /** `ready/{queue}/{shard}/` */
@@ -111,7 +125,10 @@ export function readyRange(queue?: string): KeyRange {
   return prefixRange(queue === undefined ? "ready/" : `ready/${queue}/`);
 }
 
-/** The part of a ready key that orders tasks across shards and queues: priority and sequence. */
+/**
+ * The part of a ready key that orders tasks across shards and queues: idle or not, priority,
+ * sequence.
+ */
 export function readyOrder(key: string): string {
   return key.slice(key.lastIndexOf("/") + 1);
 }
@@ -122,25 +139,17 @@ export function parseReadyKey(key: string): ReadyPosition | undefined {
   if (!match) return undefined;
   return {
     queue: match[1] as string,
-    priority: PRIORITY_MAX - Number(match[2]),
-    sequence: match[3] as string,
+    priority: PRIORITY_MAX - Number(match[3]),
+    sequence: match[4] as string,
+    ...(match[2] ? { idle: true } : undefined),
   };
 }
 
-const READY_KEY = /^ready\/([^/]+)\/\d+\/(\d)([0-9A-Z]{26})$/;
+const READY_KEY = /^ready\/([^/]+)\/\d+\/(x?)(\d)([0-9A-Z]{26})$/;
 
-/** FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/) of the id, modulo {@link QUEUE_SHARDS}. */
+/** The shard of a task: {@link hash} of its id, modulo {@link QUEUE_SHARDS}. */
 export function shardOf(id: string): number {
   return hash(id) % QUEUE_SHARDS;
-}
-
-/** FNV-1a, 32 bits, of a text of ASCII characters. */
-export function hash(text: string): number {
-  let value = 0x811c9dc5;
-  for (let index = 0; index < text.length; index += 1) {
-    value = Math.imul(value ^ text.charCodeAt(index), 0x01000193);
-  }
-  return value >>> 0;
 }
 
 /** The time at which a sequence was made, in milliseconds since the epoch. */
@@ -242,6 +251,19 @@ export function workerOfKey(key: string): string {
   return key.slice("worker/".length);
 }
 
+/** `agent/{name}`: exists while the agent's lease lives. */
+export function agentKey(name: string): string {
+  return `agent/${name}`;
+}
+
+/** All live agents. */
+export const AGENTS_RANGE: KeyRange = prefixRange("agent/");
+
+/** The name in an agent's key. */
+export function agentOfKey(key: string): string {
+  return key.slice("agent/".length);
+}
+
 /** `expire/{minute}/{id}`: a finished task to sweep from that minute on. */
 export function expireKey(expireAt: number, id: string): string {
   return `expire/${minuteOf(expireAt)}/${id}`;
@@ -295,9 +317,14 @@ export function signalKey(worker: string, id: string): string {
   return `signal/${worker}/${id}`;
 }
 
-/** The inbox of one worker. */
-export function signalRange(worker: string): KeyRange {
-  return prefixRange(`signal/${worker}/`);
+/** The inbox of one worker, or of all workers. */
+export function signalRange(worker?: string): KeyRange {
+  return prefixRange(worker === undefined ? "signal/" : `signal/${worker}/`);
+}
+
+/** The worker in a signal key; `undefined` when the key is not one of ours. */
+export function workerOfSignalKey(key: string): string | undefined {
+  return /^signal\/([^/]+)\/./.exec(key)?.[1];
 }
 
 /** The id in a signal key; `undefined` when the key is not one of ours. */

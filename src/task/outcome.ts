@@ -13,6 +13,7 @@ const REASON_LENGTH_MAX = 500;
 export interface Snooze {
   readonly [BRAND]: "snooze";
   readonly delayMs: number;
+  readonly reason: string | undefined;
 }
 
 /** Made by {@link retryAt}. */
@@ -25,12 +26,14 @@ export interface RetryAt {
 
 /**
  * Puts the task off: it goes on after the pause as if this attempt had not been, so no attempt is
- * used up. Return it from the handler. From 0 to 30 days.
+ * used up. Return it from the handler. From 0 to 30 days. `reason` says what the task waits for, to
+ * those who look at it; at most 500 characters.
  *
- * @throws InvalidOptionsError (`INVALID_OPTIONS`) for another duration.
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) for another duration or reason.
  */
-export function snooze(pause: Duration): Snooze {
-  return { [BRAND]: "snooze", delayMs: durationMs("snooze", pause, 0, DAYS_30_MS) };
+export function snooze(pause: Duration, reason?: string): Snooze {
+  requireReason(reason);
+  return { [BRAND]: "snooze", delayMs: durationMs("snooze", pause, 0, DAYS_30_MS), reason };
 }
 
 /**
@@ -41,12 +44,14 @@ export function snooze(pause: Duration): Snooze {
  * @throws InvalidOptionsError (`INVALID_OPTIONS`) when `when` is none of these.
  */
 export function retryAt(when: Duration | Instant, reason?: string): RetryAt {
-  if (reason !== undefined && (typeof reason !== "string" || reason.length > REASON_LENGTH_MAX)) {
-    throw new InvalidOptionsError(
-      `reason must be text of at most ${REASON_LENGTH_MAX} characters.`,
-    );
-  }
+  requireReason(reason);
   return { [BRAND]: "retry-at", when: whenOf(when), reason };
+}
+
+function requireReason(reason: unknown): void {
+  if (reason === undefined) return;
+  if (typeof reason === "string" && reason.length <= REASON_LENGTH_MAX) return;
+  throw new InvalidOptionsError(`reason must be text of at most ${REASON_LENGTH_MAX} characters.`);
 }
 
 function whenOf(when: Duration | Instant): RetryAt["when"] {

@@ -12,5 +12,6 @@ export function positionOf(spec: SpecRecord, state: StateRecord | undefined): Re
     queue: state?.queue ?? spec.queue,
     priority: state?.priority ?? spec.priority,
     sequence: state?.sequence ?? sequenceOf(spec),
+    ...(spec.when === "idle" ? { idle: true } : undefined),
   };
 }

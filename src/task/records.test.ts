@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { RecordMalformedError } from "../base/errors.ts";
 import {
+  decodeClaim,
   decodeHand,
   decodeMeta,
   decodeProgress,
@@ -42,6 +43,7 @@ const decoders = {
   hand: decodeHand,
   worker: decodeWorker,
   meta: decodeMeta,
+  claim: decodeClaim,
 };
 type Kind = keyof typeof decoders;
 
@@ -52,6 +54,9 @@ const samples: Record<Kind, object> = {
     headers: { trace: "1" },
     retry: { attempts: 3, backoff: "constant", delayMs: 1, maxMs: 2 },
     retention: { succeededMs: 1, failedMs: 2 },
+    unique: "disk/sdb",
+    throttle: { key: "a", until: 3 },
+    debounce: { key: "b", latestAt: 4 },
   },
   ready: { id: "a", name: "t", attempt: 0, lost: 1 },
   state: {
@@ -70,6 +75,7 @@ const samples: Record<Kind, object> = {
   hand: { queues: { default: ["a", "b"] } },
   worker,
   meta: { schema: 1, createdAt: 5 },
+  claim: { id: "a", until: 6 },
 };
 const kinds = Object.keys(decoders) as Kind[];
 
@@ -172,6 +178,12 @@ const malformed: readonly [Kind, string, object][] = [
   ["spec", "with a text as retry", { ...spec, retry: "5" }],
   ["spec", "with half a retry", { ...spec, retry: { attempts: 3 } }],
   ["spec", "with a retention that is none", { ...spec, retention: { succeededMs: "1" } }],
+  ["spec", "with a unique key that is none", { ...spec, unique: "a b" }],
+  ["spec", "with a throttle without end", { ...spec, throttle: { key: "a" } }],
+  ["spec", "with a throttle without key", { ...spec, throttle: { until: 1 } }],
+  ["spec", "with a text as debounce", { ...spec, debounce: "a" }],
+  ["claim", "whose id is no id", { id: "a b" }],
+  ["claim", "with a text as until", { id: "a", until: "now" }],
   ["ready", "whose id is no id", { id: "ä", name: "t" }],
   ["ready", "with a text as attempt", { id: "a", name: "t", attempt: "1" }],
   ["ready", "with half a spec", { id: "a", name: "t", createdAt: 1 }],

@@ -29,6 +29,10 @@ export interface SpecRecord {
   readonly deadlineAt?: number;
   /** What `deadlineAt` was made from, for the next generation. */
   readonly totalMs?: number;
+  /** It waits for a host that has room; absent: for none. */
+  readonly when?: "idle";
+  /** While it runs, a host that has no room any more gives it back. */
+  readonly preempt?: true;
   /** How long one attempt may take, when the producer said so. */
   readonly timeout?: TimeoutRecord;
   /** How often it may run in all, when the producer said so. */
@@ -37,6 +41,12 @@ export interface SpecRecord {
   readonly retention?: RetentionRecord;
   /** The schedule that made it, and for which instant. */
   readonly schedule?: { readonly name: string; readonly tick: number };
+  /** Held under `unique/` while it waits or runs. */
+  readonly unique?: string;
+  /** Held under `throttle/` until that time. */
+  readonly throttle?: { readonly key: string; readonly until: number };
+  /** Held under `debounce/` while it waits for its first attempt, which is due by `latestAt`. */
+  readonly debounce?: { readonly key: string; readonly latestAt: number };
 }
 
 /** A retry policy with every default filled in. */
@@ -77,6 +87,8 @@ export interface Counts {
   readonly snoozed?: number;
   /** How often it was made anew after it had ended, plus 1; absent: 1. */
   readonly generation?: number;
+  /** 1 when there may be entries under `log/`. */
+  readonly logged?: number;
 }
 
 /** `ready/…`: enough to take a task without reading it, and all of its spec when that is small. */
@@ -86,6 +98,7 @@ export interface ReadyRecord extends Partial<Counts> {
   /** Present exactly when `task/{id}#state` exists; both were then written at one revision. */
   readonly attempt?: number;
   readonly expiresAt?: number;
+  readonly preempt?: true;
   readonly spec?: SpecRecord;
 }
 
@@ -122,8 +135,11 @@ export interface StateRecord extends Counts {
   readonly queue?: string;
   readonly priority?: number;
   readonly sequence?: string;
+  readonly idle?: true;
   /** Scheduled: when it becomes ready. */
   readonly dueAt?: number;
+  /** Scheduled by its handler: what it waits for. */
+  readonly waitsFor?: string;
   /** Ended: when its retention is over; its entry under `expire/` says the same. */
   readonly expireAt?: number;
 }
@@ -166,6 +182,16 @@ export interface ProgressRecord {
   readonly at: number;
 }
 
+/** `log/{id}#{slot}`: consecutive lines of a task's log. */
+export interface LogRecord {
+  /** Which piece of the log this is, from 0; it tells the slot. */
+  readonly chunk: number;
+  /** The number of its first line, from 0. */
+  readonly first: number;
+  /** When each was logged, by which attempt, and what. */
+  readonly lines: readonly (readonly [at: number, attempt: number, text: string])[];
+}
+
 /** `due/…`: which task becomes ready, and all of its spec when it has no state and is small. */
 export interface DueRecord {
   readonly id: string;
@@ -182,6 +208,15 @@ export interface ExpireRecord {
   readonly attempts?: number;
   /** When it failed; then it has an entry under `failed/`. */
   readonly failedAt?: number;
+  /** There may be entries under `log/`. */
+  readonly logged?: true;
+}
+
+/** `unique/…`, `throttle/…`, `debounce/…`: the task that holds the key. */
+export interface ClaimRecord {
+  readonly id: string;
+  /** Throttle: the end of the period. Debounce: when Beat looks whether the task still waits. */
+  readonly until?: number;
 }
 
 /** `failed/…`: a dead letter, for listings. */
@@ -205,9 +240,52 @@ export interface WorkerRecord {
   readonly pid: number;
   readonly queues: readonly string[];
   readonly kinds: readonly string[];
+  /** Tasks that it runs at once, now. */
   readonly concurrency: number;
   readonly startedAt: number;
   readonly version: string;
+  /** Between which bounds `concurrency` follows the load; absent: it is fixed. */
+  readonly scale?: { readonly min: number; readonly max: number };
+  /** Absent: it takes no idle tasks, or has not measured yet. */
+  readonly room?: RoomRecord;
+}
+
+/** What a worker's host had to spare when that last began or ceased to suffice for idle tasks. */
+export interface RoomRecord {
+  /** Whether it takes idle tasks. */
+  readonly idle: boolean;
+  /** What stands against it, in words; empty while it takes them. */
+  readonly why: readonly string[];
+  /** Used by others, as a share of what the worker may use, 0 to 1. */
+  readonly cpu: number;
+  /** Free, as a share of what the worker may use, 0 to 1. */
+  readonly memoryFree: number;
+  readonly eventLoopDelayMs: number;
+  /** When it was measured, by the worker's clock. */
+  readonly at: number;
+}
+
+/** `agent/{name}` */
+export interface AgentRecord {
+  /** Random, and new after each loss of its lease. */
+  readonly incarnation: string;
+  /** Where it is called, as `host:port`. */
+  readonly address: string;
+  /** Whether it is called by TLS. */
+  readonly tls: boolean;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly methods: readonly string[];
+  /** The version of the agent's protocol. */
+  readonly protocol: number;
+  /** The version of etask that it runs. */
+  readonly version: string;
+  readonly host: string;
+  readonly pid: number;
+  readonly startedAt: number;
+  /** How long after its death the key goes. */
+  readonly ttlMs: number;
+  /** It is about to stop: calls under way go on, and no other is accepted. */
+  readonly leaving?: true;
 }
 
 /** `meta` */
@@ -228,7 +306,7 @@ export function encodeRecord(record: object): Buffer {
 }
 
 /** The members of {@link Counts}. */
-export const COUNTS = ["attempt", "lost", "spent", "snoozed", "generation"] as const;
+export const COUNTS = ["attempt", "lost", "spent", "snoozed", "generation", "logged"] as const;
 
 /** What is counted of a task, as far as it is above its default. */
 export function countsOf(from: Partial<Counts>): Counts {

@@ -58,6 +58,23 @@ const MEMBERS = ["attempts", "backoff", "delay", "max", "jitter", "noRetry"];
 const BACKOFFS: readonly Backoff[] = ["immediate", "constant", "linear", "exponential"];
 const JITTERS: readonly Jitter[] = ["none", "half", "full"];
 
+/**
+ * Whether a definition's code says that no further attempt can mend what was thrown.
+ *
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) when `retryIf` answers with anything but true or
+ *   false; what `retryIf` throws.
+ */
+export function refusesRetry({ retryIf, noRetryClasses }: RetryPolicy, thrown: unknown): boolean {
+  if (retryIf && !saysYes(retryIf(thrown))) return true;
+  return noRetryClasses.some((each) => thrown instanceof each);
+}
+
+/** A promise would always be a yes. */
+function saysYes(answer: unknown): boolean {
+  if (typeof answer === "boolean") return answer;
+  throw new InvalidOptionsError(`retry.retryIf must return true or false; got ${shown(answer)}.`);
+}
+
 /** One attempt and no more. */
 export const NO_RETRY: RetryRecord = resolveStoredRetry({});
 

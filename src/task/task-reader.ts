@@ -2,7 +2,7 @@ import { RecordMalformedError } from "../base/errors.ts";
 import { publish } from "../base/events.ts";
 import type { Entry, Revision, Store } from "../store/store.ts";
 import { decodeAttempt, decodeCancel, decodeProgress, decodeSpec, decodeState } from "./decode.ts";
-import { parseTaskKey, TASK_KEYS_MAX, taskRange } from "./keyspace.ts";
+import { parseTaskKey, TASK_KEYS_MAX, taskKey, taskRange } from "./keyspace.ts";
 import type {
   AttemptRecord,
   CancelRecord,
@@ -36,6 +36,37 @@ export interface StoredTask {
 export async function readTask(store: Store, id: string): Promise<StoredTask | undefined> {
   const { entries, revision } = await store.range(taskRange(id), { limit: TASK_KEYS_MAX });
   return joinTask(entries, revision);
+}
+
+/**
+ * What was read of a task, also where that makes none. The read may be old: who acts on what is
+ * missing guards that, see `recordsAsRead`.
+ */
+export interface TaskRecords {
+  readonly id: string;
+  readonly task: StoredTask | undefined;
+  /** Of the state, also without a spec; `undefined` when it is missing or damaged. */
+  readonly state: StateRecord | undefined;
+  /** 0 when there is none, as the next one. */
+  readonly specRevision: Revision;
+  readonly stateRevision: Revision;
+  readonly readRevision: Revision;
+}
+
+/** Reads one task like {@link readTask}, and says what was seen when there is none. */
+export async function readRecords(store: Store, id: string): Promise<TaskRecords> {
+  const { entries, revision } = await store.range(taskRange(id), { limit: TASK_KEYS_MAX });
+  const spec = entries.find(({ key }) => key === taskKey(id, "spec"));
+  const state = entries.find(({ key }) => key === taskKey(id, "state"));
+  const task = joinTask(entries, revision);
+  return {
+    id,
+    task,
+    state: task ? task.state : state && readOr(state, decodeState),
+    specRevision: spec?.modRevision ?? 0,
+    stateRevision: state?.modRevision ?? 0,
+    readRevision: revision,
+  };
 }
 
 /** Joins the entries of one task, in any order. */

@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
+import type { TaskContext } from "./context.ts";
 import type { EnqueueRequest, Enqueuer } from "./enqueuer.ts";
+import { FinalError } from "./failure.ts";
 import type { TaskHandle } from "./handle.ts";
 import { Registry } from "./registry.ts";
+import { runTask } from "./run-task.ts";
 import { BaseTask, defineTask } from "./task.ts";
 
 const refused = (code: string, message = "") =>
@@ -25,6 +28,7 @@ function createNotingEnqueuer(): Enqueuer & { readonly requests: EnqueueRequest[
       requests.push(...many);
       return many.map(({ name }) => handle(name));
     },
+    handle,
   };
 }
 
@@ -141,3 +145,95 @@ test.each([[Reboot], [undefined], [null], [{ name: "t", run: () => 1 }], ["disk.
     expect(() => new Registry(tasks)).toThrow(refused("INVALID_OPTIONS", "tasks must hold"));
   },
 );
+
+const contextOf = (partial: object = {}) => partial as TaskContext<never>;
+
+test("derive: keeps what the extension leaves out, and what it says goes before", () => {
+  const base = format();
+  const derived = base.derive({ name: "disk.format-fast", priority: 9 });
+  expect(derived).toMatchObject({ name: "disk.format-fast", queue: "disk", priority: 9 });
+  expect(derived.input).toBe(base.input);
+  expect(base.name).toBe("disk.format");
+  expect(base.derive({ priority: 9 }).name).toBe("disk.format");
+});
+
+test("derive: its handler stands around the one that it is derived from", async () => {
+  const byNode = format().derive({
+    name: "disk.format-node",
+    input: z.object({ node: z.string() }),
+    run: async (base, { node }, ctx) => {
+      const { device } = (await base({ device: `${node}/sda` }, ctx)) as { device: string };
+      return `formatted ${device}`;
+    },
+  });
+  const result = await runTask(byNode, { node: "n7" }, contextOf());
+  expect(result).toBe("formatted n7/sda");
+});
+
+test("derive: errors are mapped from the inside out; undefined leaves one as it is", async () => {
+  const base = defineTask({
+    name: "t",
+    run: (fail: string) => {
+      throw new Error(fail);
+    },
+  });
+  const inner = base.derive({
+    mapError: (error) =>
+      (error as Error).message === "gone" ? new FinalError("It is gone.") : undefined,
+  });
+  const outer = inner.derive({
+    mapError: (error) => new Error(`mapped ${(error as Error).name}`),
+  });
+  await expect(runTask(base, "gone", contextOf())).rejects.toThrow("gone");
+  await expect(runTask(inner, "gone", contextOf())).rejects.toBeInstanceOf(FinalError);
+  await expect(runTask(inner, "other", contextOf())).rejects.toThrow("other");
+  await expect(runTask(outer, "gone", contextOf())).rejects.toThrow("mapped FinalError");
+});
+
+test("derive: handles get the methods of all that a task is derived from", async () => {
+  const certified = format()
+    .derive({ name: "a", methods: (handle) => ({ certificate: () => `of ${handle.id}` }) })
+    .derive({ name: "b", methods: () => ({ twice: (n: number) => n * 2 }) });
+  certified.bind(createNotingEnqueuer());
+  const handle = await certified.delay({ device: "sdb" });
+  expect(handle.certificate()).toBe("of b");
+  expect(handle.twice(4)).toBe(8);
+  const [first] = await certified.delayMany([{ device: "sdb" }]);
+  expect(first?.twice(1)).toBe(2);
+  expect(certified.handle("elsewhere").certificate()).toBe("of elsewhere");
+});
+
+test("derive: a class may map errors and equip its handles as well", async () => {
+  class Ping extends BaseTask<string, string, unknown, { shout(): string }> {
+    readonly name = "ping";
+    run(): string {
+      throw new Error("no answer");
+    }
+    override mapError(): Error {
+      return new FinalError("mapped");
+    }
+    override methods(handle: TaskHandle<string>) {
+      return { shout: () => handle.id.toUpperCase() };
+    }
+  }
+  const ping = new Ping();
+  ping.bind(createNotingEnqueuer());
+  expect((await ping.delay("x")).shout()).toBe("PING");
+  await expect(runTask(ping, "x", contextOf())).rejects.toThrow("mapped");
+});
+
+test("derive: nonsense is refused by name", async () => {
+  const base = format();
+  const derive = (extension: object) => () => base.derive(extension as never);
+  expect(derive({ nmae: "x" })).toThrow(refused("INVALID_OPTIONS", "nmae"));
+  expect(derive({ name: "not a name" })).toThrow(refused("INVALID_OPTIONS", "name"));
+  expect(derive({ run: "x" })).toThrow(refused("INVALID_OPTIONS", "run must be a function"));
+  expect(derive({ mapError: 1 })).toThrow(refused("INVALID_OPTIONS", "mapError"));
+  expect(derive({ methods: {} })).toThrow(refused("INVALID_OPTIONS", "methods"));
+  expect(derive({ priority: 10 })).toThrow(refused("INVALID_OPTIONS", "priority"));
+  const clash = base.derive({ methods: () => ({ id: () => 1 }) });
+  clash.bind(createNotingEnqueuer());
+  await expect(clash.delay({ device: "sdb" })).rejects.toThrow(
+    refused("INVALID_OPTIONS", "which every handle has"),
+  );
+});

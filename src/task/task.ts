@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from "@standard-schema/spec";
 import { EtaskError, InvalidOptionsError } from "../base/errors.ts";
 import { requireKnownKeys, shown } from "../base/options.ts";
+import { type ClaimOptions, replaces, resolveClaim } from "./claim.ts";
 import type { TaskContext } from "./context.ts";
 import {
   checkTaskOptions,
@@ -12,7 +13,7 @@ import {
 import type { EnqueueRequest, Enqueuer } from "./enqueuer.ts";
 import type { TaskHandle } from "./handle.ts";
 import { parseWith, requireSchema } from "./input.ts";
-import { requireTaskName } from "./names.ts";
+import { requireId, requireTaskName } from "./names.ts";
 import type { Directive } from "./outcome.ts";
 
 /**
@@ -29,11 +30,14 @@ export interface RegisteredTask extends TaskOptions {
   /** Where it was defined, as a stack. */
   readonly origin?: string;
   run(input: never, context: TaskContext<never>): unknown;
+  /** See {@link BaseTask.mapError}. */
+  mapError?(error: unknown, context: TaskContext<never>): unknown;
   bind(enqueuer: Enqueuer): () => void;
 }
 
 /**
- * A kind of task: a name, a handler and its defaults. Extend it, or use {@link defineTask}:
+ * A kind of task: a name, a handler and its defaults. Extend it, use {@link defineTask}, or derive
+ * from a task that exists:
  *
  * ```ts
  * class FormatDisk extends BaseTask<{ device: string }, { seconds: number }> {
@@ -41,8 +45,10 @@ export interface RegisteredTask extends TaskOptions {
  *   async run({ device }, ctx) { … }
  * }
  * ```
+ *
+ * `Methods` is what the handles of its tasks offer besides those of every {@link TaskHandle}.
  */
-export abstract class BaseTask<In = unknown, Out = unknown, Progress = unknown>
+export abstract class BaseTask<In = unknown, Out = unknown, Progress = unknown, Methods = unknown>
   implements RegisteredTask
 {
   /**
@@ -59,6 +65,12 @@ export abstract class BaseTask<In = unknown, Out = unknown, Progress = unknown>
   readonly timeout?: NonNullable<TaskOptions["timeout"]>;
   readonly totalTimeout?: NonNullable<TaskOptions["totalTimeout"]>;
   readonly expiresIn?: NonNullable<TaskOptions["expiresIn"]>;
+  readonly isolate?: NonNullable<TaskOptions["isolate"]>;
+  readonly when?: NonNullable<TaskOptions["when"]>;
+  readonly preempt?: NonNullable<TaskOptions["preempt"]>;
+  readonly unique?: NonNullable<TaskOptions["unique"]>;
+  readonly throttle?: NonNullable<TaskOptions["throttle"]>;
+  readonly debounce?: NonNullable<TaskOptions["debounce"]>;
   /** Where it was defined, as a stack: to find what goes on without an end. */
   readonly origin: string = new Error("Defined").stack ?? "";
   readonly #enqueuers: Enqueuer[] = [];
@@ -73,6 +85,49 @@ export abstract class BaseTask<In = unknown, Out = unknown, Progress = unknown>
   ): Promise<Out | Directive> | Out | Directive;
 
   /**
+   * What is recorded instead of what `run` threw; `undefined` leaves it as it is. See
+   * {@link FailureHints} for how an error says that it is final, or when to try again.
+   */
+  mapError?(error: unknown, context: TaskContext<Progress>): unknown;
+
+  /** Further methods for the handles of this task; none may be called like one of every handle. */
+  methods?(handle: TaskHandle<Out, Progress>): Methods;
+
+  /**
+   * A new task out of this one: the same work under other options, in another shape, or with
+   * something around it. What the extension leaves out stays as it is here.
+   *
+   * ```ts
+   * const formatByNode = formatDisk.derive({
+   *   name: "disk.format-by-node",
+   *   input: z.object({ node: z.string() }),
+   *   run: async (format, { node }, ctx) => format({ device: await deviceOf(node) }, ctx),
+   *   mapError: (error) => (isGone(error) ? new FinalError("The disk is gone.") : error),
+   *   methods: (handle) => ({ certificate: () => certificateOf(handle.id) }),
+   * });
+   * ```
+   *
+   * @throws InvalidOptionsError (`INVALID_OPTIONS`) when the name or an option is not allowed.
+   */
+  derive<Schema extends StandardSchemaV1, NewOut = Out, NewProgress = Progress, More = unknown>(
+    extension: TaskExtension<
+      Handler<In, Out, Progress>,
+      StandardSchemaV1.InferOutput<Schema>,
+      NewOut,
+      NewProgress,
+      More
+    > & { readonly input: Schema },
+  ): BaseTask<StandardSchemaV1.InferInput<Schema>, NewOut, NewProgress, Methods & More>;
+  derive<NewIn = In, NewOut = Out, NewProgress = Progress, More = unknown>(
+    extension: TaskExtension<Handler<In, Out, Progress>, NewIn, NewOut, NewProgress, More>,
+  ): BaseTask<NewIn, NewOut, NewProgress, Methods & More>;
+  derive(extension: object): unknown {
+    requireKnownKeys("derive", extension, EXTENSION);
+    const base = this as unknown as BaseTask;
+    return checked(new DerivedTask(base, extension as AnyExtension));
+  }
+
+  /**
    * Hands the task over and returns its handle as soon as the store has it on disk.
    *
    * @throws InvalidOptionsError, InvalidInputError, NotJsonError or PayloadTooLargeError before
@@ -80,9 +135,9 @@ export abstract class BaseTask<In = unknown, Out = unknown, Progress = unknown>
    * @throws StoreError when the store did not take it; `applied: "unknown"` means that it may have,
    *   and a second call with the same `id` is safe.
    */
-  async delay(input: In, options?: DelayOptions): Promise<TaskHandle<Out>> {
+  async delay(input: In, options?: DelayOptions): Promise<TaskHandle<Out, Progress> & Methods> {
     const enqueuer = this.#enqueuer();
-    return (await enqueuer.enqueue(await this.#request(input, options))) as TaskHandle<Out>;
+    return this.#equipped(await enqueuer.enqueue(await this.#request(input, options)));
   }
 
   /**
@@ -95,7 +150,7 @@ export abstract class BaseTask<In = unknown, Out = unknown, Progress = unknown>
   async delayMany(
     inputs: readonly In[],
     options?: DelayOptions | ((input: In, index: number) => DelayOptions),
-  ): Promise<TaskHandle<Out>[]> {
+  ): Promise<(TaskHandle<Out, Progress> & Methods)[]> {
     const enqueuer = this.#enqueuer();
     if (!Array.isArray(inputs)) {
       throw new InvalidOptionsError(`inputs must be a list of inputs; got ${shown(inputs)}.`);
@@ -105,7 +160,16 @@ export abstract class BaseTask<In = unknown, Out = unknown, Progress = unknown>
       const own = typeof options === "function" ? options(input, index) : options;
       requests.push(await this.#request(input, own, `[${index}]`));
     }
-    return (await enqueuer.enqueueMany(requests)) as TaskHandle<Out>[];
+    const handles = await enqueuer.enqueueMany(requests);
+    return handles.map((handle) => this.#equipped(handle));
+  }
+
+  /**
+   * A handle of one of these tasks that was enqueued before or elsewhere. Nothing is read until it
+   * is used, so nothing says whether the task of that id is one of these.
+   */
+  handle(id: string): TaskHandle<Out, Progress> & Methods {
+    return this.#equipped(this.#enqueuer().handle(requireId(id)));
   }
 
   /** Connects the task to an app; the newest open app wins. Returns what disconnects it again. */
@@ -125,22 +189,66 @@ export abstract class BaseTask<In = unknown, Out = unknown, Progress = unknown>
     );
   }
 
+  #equipped(handle: TaskHandle): TaskHandle<Out, Progress> & Methods {
+    const own = handle as TaskHandle<Out, Progress>;
+    const methods = this.methods?.(own);
+    for (const [name, method] of Object.entries((methods as object | undefined) ?? {})) {
+      if (name in handle) {
+        throw new InvalidOptionsError(
+          `methods of task ${this.name} names ${name}, which every handle has; choose another name.`,
+        );
+      }
+      Object.defineProperty(handle, name, { value: method, enumerable: true });
+    }
+    return own as TaskHandle<Out, Progress> & Methods;
+  }
+
   async #request(input: In, given: DelayOptions = {}, at = ""): Promise<EnqueueRequest> {
     const options = resolveDelayOptions(this, given);
-    await parseWith(this.input, `input${at} of ${this.name}`, input);
-    return { name: this.name, input, options };
+    const parsed = await parseWith(this.input, `input${at} of ${this.name}`, input);
+    const claim = resolveClaim(this, given, parsed);
+    return { name: this.name, input, options, claim };
   }
 }
 
+/** What does the work of a task. */
+export type Handler<In, Out, Progress> = (
+  input: In,
+  context: TaskContext<Progress>,
+) => Promise<Out | Directive> | Out | Directive;
+
 /** What {@link defineTask} takes. */
-export interface TaskDefinition<In, Out, Progress> extends TaskOptions {
+export interface TaskDefinition<In, Out, Progress>
+  extends Omit<TaskOptions, keyof ClaimOptions>,
+    ClaimOptions<In> {
   readonly name: string;
   /** Describes the detail that `ctx.progress` takes; only its type is used. */
   readonly progress?: StandardSchemaV1<unknown, Progress>;
   run(input: In, context: TaskContext<Progress>): Promise<Out | Directive> | Out | Directive;
 }
 
+/** What {@link BaseTask.derive} takes. */
+export interface TaskExtension<Base, In, Out, Progress, More>
+  extends Omit<TaskOptions, keyof ClaimOptions>,
+    ClaimOptions<In> {
+  /** Default: the name of the task that it is derived from, which then cannot stand beside it. */
+  readonly name?: string;
+  /** Describes the detail that `ctx.progress` takes; only its type is used. */
+  readonly progress?: StandardSchemaV1<unknown, Progress>;
+  /** Does the work, around `base` if it calls that: the handler of the task derived from. */
+  run?(
+    base: Base,
+    input: In,
+    context: TaskContext<Progress>,
+  ): Promise<Out | Directive> | Out | Directive;
+  /** See {@link BaseTask.mapError}; gets what the mapping of the task derived from returned. */
+  mapError?(error: unknown, context: TaskContext<Progress>): unknown;
+  /** See {@link BaseTask.methods}; they are added to those of the task derived from. */
+  methods?(handle: TaskHandle<Out, Progress>): More;
+}
+
 const DEFINITION = [...["name", "input", "progress", "run"], ...TASK_OPTIONS];
+const EXTENSION = [...DEFINITION, "mapError", "methods"];
 
 class DefinedTask<In, Out, Progress> extends BaseTask<In, Out, Progress> {
   readonly name: string;
@@ -151,11 +259,7 @@ class DefinedTask<In, Out, Progress> extends BaseTask<In, Out, Progress> {
     super();
     requireKnownKeys("defineTask", definition, DEFINITION);
     const { name, input, progress: _typeOnly, run, ...options } = definition;
-    if (typeof run !== "function") {
-      throw new InvalidOptionsError(
-        `run must be a function, the handler of the task; got ${shown(run)}.`,
-      );
-    }
+    requireFunction("run", run, "the handler of the task");
     this.name = name;
     this.input = input;
     this.#run = run;
@@ -168,6 +272,66 @@ class DefinedTask<In, Out, Progress> extends BaseTask<In, Out, Progress> {
   ): Promise<Out | Directive> | Out | Directive {
     return this.#run(input, context);
   }
+}
+
+type AnyExtension = TaskExtension<
+  Handler<unknown, unknown, unknown>,
+  never,
+  unknown,
+  never,
+  unknown
+> & {
+  readonly input?: StandardSchemaV1;
+};
+
+class DerivedTask extends BaseTask {
+  readonly name: string;
+  override readonly input: StandardSchemaV1 | undefined;
+  readonly #base: BaseTask;
+  readonly #extension: AnyExtension;
+
+  constructor(base: BaseTask, extension: AnyExtension) {
+    super();
+    const { name, input, progress: _typeOnly, run, mapError, methods, ...options } = extension;
+    for (const [member, given] of Object.entries({ run, mapError, methods })) {
+      if (given !== undefined) requireFunction(member, given, "or left out");
+    }
+    this.name = name ?? base.name;
+    this.input = input ?? base.input;
+    this.#base = base;
+    this.#extension = extension;
+    for (const option of TASK_OPTIONS as readonly (keyof TaskOptions)[]) {
+      const value = options[option] ?? (replaces(options, option) ? undefined : base[option]);
+      if (value !== undefined) Object.assign(this, { [option]: value });
+    }
+  }
+
+  override run(input: unknown, context: TaskContext): unknown {
+    const base = (given: unknown, its: TaskContext) => this.#base.run(given, its);
+    const { run } = this.#extension;
+    return run ? run(base, input as never, context as never) : base(input, context);
+  }
+
+  override mapError(error: unknown, context: TaskContext): unknown {
+    const inner = this.#base.mapError?.(error, context) ?? error;
+    return this.#extension.mapError?.(inner, context as never) ?? inner;
+  }
+
+  override methods(handle: TaskHandle): object {
+    const inner = this.#base.methods?.(handle) as object | undefined;
+    const own = this.#extension.methods?.(handle as never) as object | undefined;
+    return { ...inner, ...own };
+  }
+}
+
+function requireFunction(member: string, given: unknown, what: string): void {
+  if (typeof given === "function") return;
+  throw new InvalidOptionsError(`${member} must be a function, ${what}; got ${shown(given)}.`);
+}
+
+function checked<T extends RegisteredTask>(task: T): T {
+  checkTask(task);
+  return task;
 }
 
 /**
@@ -187,9 +351,7 @@ export function defineTask<In = void, Out = unknown, Progress = unknown>(
 export function defineTask<In, Out, Progress>(
   definition: TaskDefinition<In, Out, Progress> & { input?: StandardSchemaV1 },
 ): BaseTask<In, Out, Progress> {
-  const task = new DefinedTask(definition);
-  checkTask(task);
-  return task;
+  return checked(new DefinedTask(definition));
 }
 
 /**

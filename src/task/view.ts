@@ -14,24 +14,30 @@ import type {
 import { isFinal, type TaskState } from "./state.ts";
 
 /** A task as readers see it. */
-export interface TaskView {
+export interface TaskView<Progress = unknown> {
   readonly id: string;
   readonly name: string;
   readonly queue: string;
   readonly priority: number;
   readonly state: TaskState;
+  /** `"idle"`: only on a host that has room, after all others. */
+  readonly when: "always" | "idle";
+  /** Given back while it runs when its host has no room any more. */
+  readonly preempt: boolean;
   /** Attempts begun, not counting those given back or snoozed. */
   readonly attempt: number;
   /** How often it was made anew after it had ended, plus 1. */
   readonly generation: number;
   /** How often its handler put it off. */
   readonly snoozed: number;
+  /** Of a task that its handler put off: what for, if it said so. */
+  readonly waitsFor: string | undefined;
   /** Earlier attempts and the last one, in order; at most the last 21. */
   readonly attempts: readonly AttemptView[];
   readonly input: unknown;
   readonly headers: Readonly<Record<string, string>>;
   /** The last progress of the last attempt that reported any. */
-  readonly progress: ProgressView | undefined;
+  readonly progress: ProgressView<Progress> | undefined;
   /** The worker that runs it, or that ended the last attempt. */
   readonly worker: string | undefined;
   /** Only of a succeeded task. */
@@ -44,6 +50,12 @@ export interface TaskView {
   readonly cancel: CancelView | undefined;
   /** The schedule that made it, and for which instant. */
   readonly schedule: { readonly name: string; readonly tick: Date } | undefined;
+  /** The key that it is unique by while it waits or runs. */
+  readonly unique: string | undefined;
+  /** The key for which no other task is created before `until`. */
+  readonly throttle: { readonly key: string; readonly until: Date } | undefined;
+  /** The key whose calls move it while it waits, to `latestAt` at the latest. */
+  readonly debounce: { readonly key: string; readonly latestAt: Date } | undefined;
   readonly createdAt: Date;
   readonly startedAt: Date | undefined;
   readonly finishedAt: Date | undefined;
@@ -58,9 +70,10 @@ export interface TaskView {
 }
 
 /** Progress as readers see it. */
-export interface ProgressView {
+export interface ProgressView<Progress = unknown> {
   readonly percent: number;
-  readonly detail: unknown;
+  /** As the handler gave it; nothing checks it on the way. */
+  readonly detail: Progress | undefined;
   readonly at: Date;
 }
 
@@ -103,9 +116,12 @@ export function viewOf({ spec, state, progress, cancel, ...rest }: TaskRecords):
     queue: current.queue ?? spec.queue,
     priority: current.priority ?? spec.priority,
     state: current.state,
+    when: spec.when ?? "always",
+    preempt: spec.preempt ?? false,
     attempt: current.attempt,
     generation: current.generation ?? 1,
     snoozed: current.snoozed ?? 0,
+    waitsFor: current.state === "scheduled" ? current.waitsFor : undefined,
     attempts: attemptViews(rest.attempts ?? [], current),
     input: spec.input,
     headers: spec.headers ?? {},
@@ -116,6 +132,7 @@ export function viewOf({ spec, state, progress, cancel, ...rest }: TaskRecords):
     reason: current.reason,
     cancel: cancelView(current.cancel ?? cancel),
     schedule: spec.schedule && { name: spec.schedule.name, tick: new Date(spec.schedule.tick) },
+    ...claimViews(spec),
     createdAt: new Date(spec.createdAt),
     startedAt: dateOf(current.takenAt),
     finishedAt: isFinal(current.state) ? dateOf(current.at) : undefined,
@@ -123,6 +140,14 @@ export function viewOf({ spec, state, progress, cancel, ...rest }: TaskRecords):
     expiresAt: dateOf(spec.expiresAt),
     deadlineAt: dateOf(spec.deadlineAt),
     revision: rest.revision,
+  };
+}
+
+function claimViews({ unique, throttle, debounce }: SpecRecord) {
+  return {
+    unique,
+    throttle: throttle && { key: throttle.key, until: new Date(throttle.until) },
+    debounce: debounce && { key: debounce.key, latestAt: new Date(debounce.latestAt) },
   };
 }
 

@@ -14,10 +14,16 @@
  * recorded. When it is because of a cancel or a time limit, the outcome is that once the handler
  * has thrown; a handler that returns has succeeded all the same.
  *
+ * An idle task that is told to stop to make room (`preempt.ts`) is given back in the same way.
+ *
  * A handler that does not stop in time is a zombie: its outcome is recorded without it, whatever it
  * comes to later is ignored, and it is reported as `etask:task:zombie`. It leaves its slot, so that
  * the next task can run, unless there are as many zombies as slots already. One that is given back
  * because the worker stops keeps its slot until it ends.
+ *
+ * A handler that runs isolated (`isolation/`) is ended by force instead, and its slot is free when
+ * it has ended. When the worker stops, its task is given back after that. Only one that survives
+ * even force is a zombie.
  *
  * If the process dies at any step before the commit, the lease expires and a rescuer puts the task
  * back; if it dies after the commit, the outcome stands.
@@ -28,11 +34,12 @@ import { RecordMalformedError } from "../base/errors.ts";
 import { publish } from "../base/events.ts";
 import { createIdSource, type IdSource } from "../base/ids.ts";
 import { requireJson } from "../base/json.ts";
-import type { LoopWorld } from "../base/loop.ts";
+import { type LoopWorld, pause } from "../base/loop.ts";
 import { type Ended, endAttempt, type FinishFacts, type Outcome } from "../broker/finish.ts";
 import { requirePayload } from "../broker/spec.ts";
 import { untilAnswered } from "../coordination/until-answered.ts";
 import type { Write } from "../store/part.ts";
+import { getSince } from "../store/read-since.ts";
 import type { Store } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
 import type { TaskContext } from "../task/context.ts";
@@ -49,11 +56,14 @@ import {
   type SpecRecord,
 } from "../task/records.ts";
 import type { Registry } from "../task/registry.ts";
+import { runTask } from "../task/run-task.ts";
+import type { RegisteredTask } from "../task/task.ts";
 import { readOr } from "../task/task-reader.ts";
 import { armLimits } from "./attempt-limits.ts";
 import { AttemptRun } from "./attempt-run.ts";
 import type { Hands } from "./hands.ts";
 import type { Wish } from "./inbox.ts";
+import type { Isolation } from "./isolation/isolation.ts";
 import type { QueueSettingsView } from "./queue-settings.ts";
 import type { Slots } from "./slots.ts";
 import {
@@ -74,11 +84,17 @@ export interface ExecutorWorld {
   readonly resultBytesMax: number;
   readonly settings: QueueSettingsView;
   readonly slots: Slots;
+  readonly isolation: Isolation;
   /** Aborts when outcomes need not be tried any longer. */
   readonly giveUp: AbortSignal;
   /** What is known to be wanted of a task that is about to run. */
   wishOf(id: string): Wish | undefined;
 }
+
+/** How long a handler that was ended by force may take to be gone. */
+const KILL_MS_MAX = 5_000;
+/** How long an isolated handler has to stop by itself when its worker stops. */
+const STOP_MS_MAX = 1_000;
 
 /** See the essay above. */
 export class Executor {
@@ -112,7 +128,7 @@ export class Executor {
     const { worker, registry } = this.#with;
     const { id, state, ready } = attempt;
     const run = new AttemptRun(attempt, registry.find(ready.name), this.#with, {
-      stale: () => this.#stale(attempt, "progress"),
+      stale: (what) => this.#stale(attempt, what),
     });
     this.#running.add(run);
     publish("etask:task:taken", { id, name: ready.name, attempt: state.attempt, worker });
@@ -124,7 +140,9 @@ export class Executor {
     try {
       const outcome = await this.#decide(run);
       run.stopTimers();
-      if (run.handlerEnded || this.#becomesZombie(run)) freeSlot();
+      if (run.handlerEnded) freeSlot();
+      else if (run.kill) this.#kill(run, freeSlot);
+      else if (this.#becomesZombie(run)) freeSlot();
       await this.#record(run, outcome);
     } catch (error) {
       publish("etask:loop:failed", { loop: `task ${id}`, error });
@@ -140,6 +158,11 @@ export class Executor {
   abortAll(reason: AbortReason): void {
     this.#ended ??= reason;
     for (const run of this.#running) run.abort(reason);
+  }
+
+  /** The attempts that {@link running} counts, in the order in which they were taken. */
+  get attempts(): Iterable<AttemptRun> {
+    return this.#running;
   }
 
   /** Tells the handler of a task that it is cancelled. Returns whether the task runs here. */
@@ -160,6 +183,7 @@ export class Executor {
   async releaseAll(): Promise<number> {
     const released = [...this.#running].map(async (run) => {
       const decided = run.recorded !== undefined;
+      if (!decided) await this.#endIsolated(run);
       const landed = await (run.recorded ?? this.#record(run, { kind: "released" }));
       return landed && !decided ? 1 : 0;
     });
@@ -193,13 +217,16 @@ export class Executor {
       const spec = await this.#spec(run);
       const { task } = run;
       if (!task) throw new RecordMalformedError(`The task ${spec.name} is not known here.`);
-      const input = await parseWith(task.input, `input of ${spec.name}`, spec.input);
+      const { world, settings, isolation } = this.#with;
+      // A runner checks the input itself.
+      using place = isolation.isolates(task) ? await isolation.enter(task, run) : undefined;
+      const input = place ? spec.input : await parseInput(task, spec);
       // What was said while the spec was read must keep the handler from being started.
       if (run.aborted) return this.#unfinished(run, run.signal.reason);
-      const { world, settings } = this.#with;
       if (isOver(spec, world.clock)) return totalTimeoutVerdict(judged());
       armLimits(run, world, settings.of(run.attempt.position.queue).record, judged);
-      const result = await task.run(input as never, this.#context(run, spec));
+      const context = this.#context(run, spec);
+      const result = await (place ? place.run(input, context) : runTask(task, input, context));
       if (isSnooze(result)) return snoozeVerdict(judged(), result);
       if (isRetryAt(result)) return retryAtVerdict(judged(), result);
       if (result !== undefined) requireJson("result", result);
@@ -211,7 +238,7 @@ export class Executor {
   }
 
   #unfinished(run: AttemptRun, thrown: unknown): Outcome {
-    if (run.aborted === "lease-lost" || run.aborted === "shutdown") return { kind: "released" };
+    if (run.aborted !== undefined && GIVEN_BACK.has(run.aborted)) return { kind: "released" };
     if (run.wish) return { kind: "cancelled", cancel: cancelFacts(run.wish) };
     if (run.overall) return totalTimeoutVerdict(this.#judged(run));
     return verdictOf(this.#judged(run), thrown, run.aborted === "timeout");
@@ -233,7 +260,7 @@ export class Executor {
     const { id } = run.attempt;
     if (!run.spec) {
       const { store, world, giveUp } = this.#with;
-      const read = () => store.get(taskKey(id, "spec"));
+      const read = () => getSince(store, taskKey(id, "spec"), run.attempt.fence);
       const entry = await untilAnswered(read, world, giveUp);
       run.spec = entry && readOr(entry, decodeSpec);
       run.specBytes = entry?.value.byteLength ?? 0;
@@ -242,7 +269,7 @@ export class Executor {
     throw new RecordMalformedError(`The record ${taskKey(id, "spec")} is missing or damaged.`);
   }
 
-  #context(run: AttemptRun, spec: SpecRecord): TaskContext<never> {
+  #context(run: AttemptRun, spec: SpecRecord): TaskContext {
     const { attempt, progress } = run;
     return {
       id: attempt.id,
@@ -257,7 +284,29 @@ export class Executor {
       },
       progress: (percent, detail) => progress.set(percent, detail),
       advance: (delta, detail) => progress.advance(delta, detail),
+      log: (text) => run.log(text),
+      store: this.#with.store,
     };
+  }
+
+  /** Ends a handler whose attempt is over; its slot is free when it has ended. */
+  #kill(run: AttemptRun, freeSlot: () => void): void {
+    run.kill?.();
+    run.handlerDone.then(freeSlot);
+    this.#with.world.clock.after(KILL_MS_MAX, () => {
+      if (!run.handlerEnded && this.#becomesZombie(run)) freeSlot();
+    });
+  }
+
+  /** Gives an isolated handler a moment to stop, then ends it. Does not wait for it for ever. */
+  async #endIsolated(run: AttemptRun): Promise<void> {
+    const { world } = this.#with;
+    const over = new AbortController();
+    const done = run.handlerDone.then(() => over.abort());
+    if (run.kill) await Promise.race([done, pause(world, STOP_MS_MAX, over.signal)]);
+    if (!run.kill) return;
+    run.kill();
+    await Promise.race([done, pause(world, KILL_MS_MAX, over.signal)]);
   }
 
   /** The handler goes on although its attempt is over. Returns whether it leaves its slot. */
@@ -285,8 +334,10 @@ export class Executor {
 
   async #commit(run: AttemptRun, outcome: Outcome): Promise<boolean> {
     const { store, world, giveUp, hands } = this.#with;
-    const { attempt } = run;
-    const facts = this.#facts(run, run.progress.close());
+    // How long a task is kept and what is its alone, a large one's ready entry does not say.
+    if (!run.spec) await this.#spec(run).catch(() => {});
+    const facts = this.#facts(run, await run.close());
+    const attempt = run.ending;
     const ended = await endAttempt(store, attempt, outcome, facts, { world, signal: giveUp });
     if (ended) this.#finished(attempt, ended);
     else this.#stale(attempt, "outcome");
@@ -332,6 +383,13 @@ export class Executor {
     publish("etask:task:stale", { id, attempt: state.attempt, worker: this.#with.worker, what });
   }
 }
+
+function parseInput(task: RegisteredTask, { name, input }: SpecRecord): Promise<unknown> {
+  return parseWith(task.input, `input of ${name}`, input);
+}
+
+/** Why a handler is stopped as if it had not been started. */
+const GIVEN_BACK: ReadonlySet<AbortReason> = new Set(["lease-lost", "shutdown", "preempted"]);
 
 /** Whether the time of the task as a whole is over. */
 function isOver({ deadlineAt }: SpecRecord, clock: Clock): boolean {

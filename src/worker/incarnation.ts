@@ -16,23 +16,30 @@ import { aborted } from "../base/aborted.ts";
 import { publish } from "../base/events.ts";
 import { type LoopWorld, pause, runLoop } from "../base/loop.ts";
 import { VERSION } from "../base/version.ts";
-import type { ReadyEntry } from "../broker/take.ts";
+import { isPreemptible, type ReadyEntry } from "../broker/take.ts";
 import { openSession, type Session } from "../coordination/session.ts";
 import type { Store } from "../store/store.ts";
+import type { Attempt } from "../task/attempt.ts";
 import { QUEUE_SHARDS, workerKey } from "../task/keyspace.ts";
-import { encodeRecord } from "../task/records.ts";
+import { encodeRecord, type WorkerRecord } from "../task/records.ts";
 import type { Registry } from "../task/registry.ts";
 import { Executor } from "./executor.ts";
 import { Hands } from "./hands.ts";
 import { Inbox } from "./inbox.ts";
+import type { Isolation } from "./isolation/isolation.ts";
+import type { Pressure } from "./picker.ts";
+import { preempt } from "./preempt.ts";
+import { Presence } from "./presence.ts";
 import { QueueSettings } from "./queue-settings.ts";
 import type { QueueUsage } from "./queue-usage.ts";
 import { Rescuer } from "./rescuer.ts";
+import type { IdleWork } from "./room/idle-work.ts";
+import type { RoomWatch } from "./room/room-watch.ts";
 import { Roster } from "./roster.ts";
 import { ShardFollower } from "./shard-follower.ts";
 import type { Slots } from "./slots.ts";
 import { type ShardName, Taker } from "./taker.ts";
-import type { ResolvedWorkerOptions } from "./worker-options.ts";
+import { concurrencyMax, type ResolvedWorkerOptions } from "./worker-options.ts";
 
 const WINDOW_MIN = 32;
 const WINDOW_MAX = 256;
@@ -47,7 +54,10 @@ export interface WorkerWorld {
   readonly options: ResolvedWorkerOptions;
   readonly resultBytesMax: number;
   readonly slots: Slots;
+  readonly isolation: Isolation;
   readonly usage: QueueUsage;
+  readonly room: RoomWatch;
+  readonly idleWork: IdleWork;
   /** Aborts when outcomes need not be tried any longer, because the worker stopped for good. */
   readonly giveUp: AbortSignal;
 }
@@ -63,6 +73,9 @@ export class Incarnation {
   readonly worker: string;
   readonly #with: WorkerWorld;
   readonly #session: Session;
+  readonly #presence: Presence;
+  /** What of host and slots was said last. */
+  #said: { readonly room: string; readonly slots: number };
   readonly #taker: Taker;
   readonly #executor: Executor;
   readonly #settings: QueueSettings;
@@ -75,11 +88,13 @@ export class Incarnation {
   readonly #ending = new AbortController();
   readonly #giveUp = new AbortController();
 
-  constructor(world: WorkerWorld, worker: string, session: Session) {
+  constructor(world: WorkerWorld, worker: string, session: Session, record: WorkerRecord) {
     const { store, slots, usage, registry, options, resultBytesMax } = world;
     this.worker = worker;
     this.#with = world;
     this.#session = session;
+    this.#presence = new Presence(store, world.world, session, record);
+    this.#said = this.#toSay();
     const hands = new Hands(worker);
     const giveUp = AbortSignal.any([world.giveUp, this.#giveUp.signal]);
     // Every outcome that waits for the store listens; Node would warn of a leak at the eleventh.
@@ -98,6 +113,7 @@ export class Incarnation {
       resultBytesMax,
       settings: this.#settings,
       slots,
+      isolation: world.isolation,
       giveUp,
       wishOf: (id) => this.#inbox.wishOf(id),
     });
@@ -118,7 +134,10 @@ export class Incarnation {
       followers: () => [...this.#followed.values()].map(({ follower }) => follower),
       others: () => this.#others(),
       knows: (entry) => this.#knows(entry),
-      run: (attempt, handlerEnded) => this.#executor.run(attempt, handlerEnded),
+      hasRoom: () => world.room.idle,
+      canPreempt: () => world.idleWork.canPreempt,
+      preempt: (pressure) => this.#preempt(pressure),
+      run: (attempt, handlerEnded) => this.#run(attempt, handlerEnded),
     });
   }
 
@@ -130,6 +149,47 @@ export class Incarnation {
   /** Says that a slot is free. */
   ring(): void {
     this.#taker.ring();
+  }
+
+  /** Whether more slots would let more tasks run. */
+  get wantsSlots(): boolean {
+    return this.#taker.wantsSlots;
+  }
+
+  /** Says that the host was looked at, and there may be more slots or fewer. */
+  sampled(): void {
+    const { room } = this.#with;
+    // A take that was under way when room ended may only start its tasks now, so this is repeated.
+    if (room.obstacles.some((obstacle) => obstacle !== "event-loop")) {
+      this.#preempt({ count: Number.POSITIVE_INFINITY });
+    }
+    const before = this.#said;
+    const said = this.#toSay();
+    if (said.room === before.room && said.slots === before.slots) return;
+    this.#said = said;
+    const { record } = room;
+    this.#presence.change({ concurrency: said.slots, ...(record && { room: record }) });
+    if (said.room === before.room) return;
+    if (record) publish("etask:worker:room", { worker: this.worker, ...record });
+    this.#taker.ring();
+  }
+
+  /** Differs when host or slots are to be said again: for new numbers alone they are not. */
+  #toSay(): { room: string; slots: number } {
+    const { room, slots } = this.#with;
+    return { room: [room.record?.idle, ...room.obstacles].join(), slots: slots.capacity };
+  }
+
+  #preempt(pressure: Pressure): void {
+    preempt(this.#executor.attempts, pressure, this.#with.world);
+  }
+
+  async #run(attempt: Attempt, handlerEnded: () => void): Promise<void> {
+    const { idleWork } = this.#with;
+    const { position, ready } = attempt;
+    const ended = position.idle ? idleWork.begin(isPreemptible(ready)) : undefined;
+    await this.#executor.run(attempt, handlerEnded);
+    ended?.();
   }
 
   /** Works until the session is lost or `stop` aborts, then ends in the order given above. */
@@ -148,6 +208,7 @@ export class Incarnation {
     await aborted(AbortSignal.any([stop, this.#session.lost]));
     const lost = this.#session.lost.aborted;
     this.#stopTaking.abort();
+    this.#presence.end();
     if (lost) this.#abandon();
     await taking;
     const released = lost ? 0 : await this.#drain();
@@ -207,7 +268,7 @@ export class Incarnation {
         world,
         knows: (entry) => this.#knows(entry),
         changed: () => this.#taker.ring(),
-        capacity: Math.min(WINDOW_MAX, Math.max(WINDOW_MIN, options.concurrency)),
+        capacity: Math.min(WINDOW_MAX, Math.max(WINDOW_MIN, concurrencyMax(options))),
       },
       queue,
       shard,
@@ -235,8 +296,13 @@ export class Incarnation {
     );
   }
 
-  #knows({ record: { id, name } }: ReadyEntry): boolean {
-    if (this.#with.registry.find(name)) return true;
+  #knows({ record, position }: ReadyEntry): boolean {
+    const { id, name } = record;
+    const { options, registry } = this.#with;
+    // Where no slot can be left free, only what gives its own back may run.
+    const alone = concurrencyMax(options) === 1 && !isPreemptible(record);
+    if (position.idle && (!options.idle || alone)) return false;
+    if (registry.find(name)) return true;
     if (!this.#reported.has(id) && this.#reported.size < KINDS_REPORTED_MAX) {
       this.#reported.add(id);
       publish("etask:task:kind-unknown", { id, name, worker: this.worker });
@@ -256,23 +322,25 @@ export class Incarnation {
 
 /** Registers a worker under a fresh id. @throws StoreError when the store does not take it. */
 export async function beginIncarnation(world: WorkerWorld): Promise<Incarnation> {
-  const { store, options, registry } = world;
+  const { store, options, registry, slots, room } = world;
   const worker = world.world.random.hex(8);
-  const value = encodeRecord({
+  const record: WorkerRecord = {
     host: hostname(),
     pid: process.pid,
     queues: options.queues,
     kinds: registry.names,
-    concurrency: options.concurrency,
+    concurrency: slots.capacity,
     startedAt: world.world.clock.now(),
     version: VERSION,
-  });
+    ...(options.scale && { scale: options.scale }),
+    ...(room.record && { room: room.record }),
+  };
   const session = await openSession(store, world.world, {
     key: workerKey(worker),
-    value,
+    value: encodeRecord(record),
     ttlMs: options.leaseTtlMs,
   });
-  return new Incarnation(world, worker, session);
+  return new Incarnation(world, worker, session, record);
 }
 
 function nameOf({ queue, shard }: ShardName): string {

@@ -6,15 +6,15 @@
  * gone" and by the task's fence, so any number of rescuers, also with a late finish of the vanished
  * worker, do no harm: one write of them wins.
  *
- * Every {@link AUDIT_MS} the list of all hands is compared with the live workers: that finds what
- * was left when nobody was there to see a worker vanish, or when a rescuer died half-way. The
- * leading Beat does the same, for the time when there is no worker at all.
+ * Every {@link AUDIT_MS} what is under `hand/` and `signal/` is compared with the live workers:
+ * that finds what was left when nobody was there to see a worker vanish, or when a rescuer died
+ * half-way. The leading Beat does the same, for the time when there is no worker at all.
  *
  * If the process dies half-way, what is left under `hand/` is found by the next one.
  */
 import type { LoopWorld } from "../base/loop.ts";
 import { Wakeup } from "../base/wakeup.ts";
-import { rescueWorker, workersWithHands } from "../broker/rescue-worker.ts";
+import { rescueWorker, workersWithTraces } from "../broker/rescue-worker.ts";
 import type { Store } from "../store/store.ts";
 import type { Roster } from "./roster.ts";
 
@@ -69,9 +69,9 @@ export class Rescuer {
     }
   }
 
-  /** Finds workers that have hands but no key. */
+  /** Finds workers that have left something and have no key. */
   async #audit(): Promise<void> {
-    for await (const worker of workersWithHands(this.#store)) {
+    for await (const worker of workersWithTraces(this.#store)) {
       if (!this.#roster.has(worker) && !this.#vanished.has(worker)) this.vanished(worker);
     }
   }

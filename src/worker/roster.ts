@@ -9,16 +9,17 @@
  * prefer a shard, and nothing worse happens than a lost race or a later steal.
  */
 import type { Clock } from "../base/clock.ts";
+import { hash } from "../base/hash.ts";
 import { type FollowerSink, follow } from "../coordination/follower.ts";
 import type { Entry, Store, WatchBatch } from "../store/store.ts";
 import { decodeWorker } from "../task/decode.ts";
-import { hash, WORKERS_RANGE, workerOfKey } from "../task/keyspace.ts";
+import { WORKERS_RANGE, workerOfKey } from "../task/keyspace.ts";
 import type { WorkerRecord } from "../task/records.ts";
 import { readOr } from "../task/task-reader.ts";
 
 /** What happens when the view changes. */
 export interface RosterEvents {
-  /** After every change, and once at the beginning. */
+  /** After every change that may move a preference, and once at the beginning. */
   changed(): void;
   /** A worker that was seen is gone. */
   vanished(worker: string): void;
@@ -75,20 +76,27 @@ export class Roster implements FollowerSink {
   }
 
   apply({ events }: WatchBatch): void {
+    let changed = false;
     for (const event of events) {
-      if (event.type === "put") this.#add(event.entry);
-      else if (this.#workers.delete(workerOfKey(event.key))) {
-        this.#events.vanished(workerOfKey(event.key));
+      const worker = workerOfKey(event.key);
+      const before = this.#workers.get(worker);
+      if (event.type === "put") changed = this.#add(event.entry)?.text !== before?.text || changed;
+      else if (this.#workers.delete(worker)) {
+        changed = true;
+        this.#events.vanished(worker);
       }
     }
-    if (events.length > 0) this.#events.changed();
+    if (changed) this.#events.changed();
   }
 
-  #add(entry: Entry): void {
+  #add(entry: Entry): Rostered | undefined {
     const record = readOr(entry, decodeWorker);
-    if (!record) return;
+    if (!record) return undefined;
     const kindsText = [...record.kinds].sort().join(" ");
-    this.#workers.set(workerOfKey(entry.key), { record, kindsText });
+    const text = `${record.queues.join(" ")}/${kindsText}/${record.concurrency > 0}`;
+    const rostered = { record, kindsText, text };
+    this.#workers.set(workerOfKey(entry.key), rostered);
+    return rostered;
   }
 
   #heaviest(subject: string, takesPart: (worker: Rostered) => boolean): boolean {
@@ -122,4 +130,6 @@ interface Rostered {
   readonly record: WorkerRecord;
   /** Equal for workers that know the same kinds. */
   readonly kindsText: string;
+  /** Differs when a preference may change: what else a worker says of itself does not matter. */
+  readonly text: string;
 }

@@ -1,11 +1,10 @@
 /**
  * Takes tasks, as many as there are free slots, and hands them to the executor.
  *
- * What to take comes from the windows of the shards that this worker prefers, merged into one
- * order: priority first, then age. Nothing is taken that something in a part of a shard not yet
- * read might go before. So one worker alone sees strict priority and order of enqueueing. Takes are
- * committed in batches, a few under way at once; slots are occupied before a take is sent and freed
- * for each task that somebody else got.
+ * What to take comes from the windows of the shards that this worker prefers (see `picker.ts`): one
+ * worker alone sees strict priority and order of enqueueing. Takes are committed in batches, a few
+ * under way at once; slots are occupied before a take is sent and freed for each task that somebody
+ * else got.
  *
  * When all its windows are empty and slots are free, the worker looks at one other shard of its
  * queues, chosen at random, and takes a few from its head: a steal. A steal that finds only what
@@ -13,11 +12,14 @@
  * from {@link STEAL_MS_MIN} to {@link STEAL_MS_MAX} while they find nothing, so idle workers are
  * quiet.
  *
- * A queue that is paused, or of which this worker runs as much as it may, is passed over as if it
- * were not there. Of a queue with strict order this worker follows all shards, so there is nothing
- * to steal, and it has one take under way at a time, because takes can overtake each other. A take
- * that is refused because the settings of its queue had changed is put back into its window, and
- * the settings are noted.
+ * Idle tasks are taken last: after the windows and a steal, when one was due, had nothing else.
+ * When other tasks wait and have no place, idle tasks that can be given back are, one for each;
+ * while such tasks run, steals go on even with all slots in use.
+ *
+ * Of a queue with strict order this worker follows all shards, so there is nothing to steal, and it
+ * has one take under way at a time, because takes can overtake each other. A take that is refused
+ * because the settings of its queue had changed is put back into its window, and the settings are
+ * noted.
  *
  * A take is guarded by the worker's session, so after the session is lost nothing more is taken. A
  * take whose answer was lost is sent again until the answer is known, or until the session is lost:
@@ -31,7 +33,6 @@ import { type LoopWorld, pause } from "../base/loop.ts";
 import { Wakeup } from "../base/wakeup.ts";
 import { commitUntilKnown } from "../broker/hold.ts";
 import { readReady } from "../broker/read-ready.ts";
-import type { ReadyWindow } from "../broker/ready-window.ts";
 import { type HeldBack, isTooLate, type ReadyEntry, takeBatch } from "../broker/take.ts";
 import type { Session } from "../coordination/session.ts";
 import { afterKey, prefixRange } from "../store/range.ts";
@@ -39,10 +40,8 @@ import type { Store } from "../store/store.ts";
 import type { Attempt } from "../task/attempt.ts";
 import { shardPrefix } from "../task/keyspace.ts";
 import type { Hands } from "./hands.ts";
-import type { QueueSettings } from "./queue-settings.ts";
+import { type Picked, Picker, type PickerWorld, type Pressure } from "./picker.ts";
 import { QueueUsage } from "./queue-usage.ts";
-import type { ShardFollower } from "./shard-follower.ts";
-import type { Slots } from "./slots.ts";
 
 const BATCH_MAX = 64;
 const TAKES_IN_FLIGHT = 3;
@@ -59,20 +58,19 @@ export interface ShardName {
 }
 
 /** What a taker works with. */
-export interface TakerWorld {
+export interface TakerWorld extends PickerWorld {
   readonly store: Store;
   readonly world: LoopWorld;
   readonly worker: string;
   readonly session: Session;
-  readonly slots: Slots;
-  readonly usage: QueueUsage;
-  readonly settings: QueueSettings;
   readonly hands: Hands;
-  /** The followers of the shards that this worker prefers now. */
-  followers(): Iterable<ShardFollower>;
   /** The shards of its queues that it does not prefer now. */
   others(): readonly ShardName[];
   knows(entry: ReadyEntry): boolean;
+  /** Whether idle tasks run that can be given back. */
+  canPreempt(): boolean;
+  /** Gives idle tasks back, so many that those have a place. */
+  preempt(pressure: Pressure): void;
   /** Runs a taken task and records its outcome; says when the handler has ended. Never rejects. */
   run(attempt: Attempt, handlerEnded: () => void): Promise<void>;
 }
@@ -82,8 +80,10 @@ export class Taker {
   readonly #with: TakerWorld;
   readonly #wakeup = new Wakeup();
   readonly #takes = new Set<Promise<void>>();
-  /** The queues of the takes under way, as often as takes name them. */
   readonly #taking = new QueueUsage();
+  readonly #picker: Picker;
+  /** Takes under way of tasks that are not idle. */
+  #urgentTakes = 0;
   /** Where the next steal from a shard begins, when the last one found only what others can run. */
   readonly #stealFrom = new Map<string, string>();
   #stealMs = STEAL_MS_MIN;
@@ -92,6 +92,12 @@ export class Taker {
 
   constructor(world: TakerWorld) {
     this.#with = world;
+    this.#picker = new Picker(world, this.#taking);
+  }
+
+  /** Whether more slots would let more tasks run. */
+  get wantsSlots(): boolean {
+    return this.#with.settings.known && this.#picker.wantsSlots;
   }
 
   /** Says that there may be something to take or a free slot. */
@@ -101,10 +107,14 @@ export class Taker {
 
   /** Takes until `signal` aborts, then waits for the takes under way. */
   async run(signal: AbortSignal): Promise<void> {
+    const { settings, slots } = this.#with;
     try {
       while (!signal.aborted) {
-        const room = this.#takes.size < TAKES_IN_FLIGHT && this.#with.slots.free > 0;
-        if (room && this.#with.settings.known) await this.#fill(signal);
+        const room = slots.free > 0 || this.#with.canPreempt();
+        if (settings.known && room && this.#takes.size < TAKES_IN_FLIGHT) await this.#fill(signal);
+        if (settings.known && this.#with.canPreempt()) {
+          for (const pressure of this.#picker.pressures()) this.#with.preempt(pressure);
+        }
         await this.#wakeup.wait(signal);
       }
     } finally {
@@ -119,54 +129,26 @@ export class Taker {
       // It rings when it has read on, or when that is to be tried again.
       follower.refillSoon();
     }
-    while (this.#takes.size < TAKES_IN_FLIGHT) {
-      const entries = this.#pick(Math.min(this.#with.slots.free, BATCH_MAX));
+    this.#takeFromWindows(false, signal);
+    if (this.#urgentTakes === 0) await this.#steal(signal);
+    if (this.#with.hasRoom()) this.#takeFromWindows(true, signal);
+  }
+
+  #takeFromWindows(withIdle: boolean, signal: AbortSignal): void {
+    const { slots, world } = this.#with;
+    while (this.#takes.size < TAKES_IN_FLIGHT && !signal.aborted) {
+      const count = Math.min(slots.free, BATCH_MAX);
+      const entries = this.#picker.pick(count, world.clock.now(), withIdle);
       if (entries.length === 0) break;
       this.#take(entries, signal);
     }
-    if (this.#with.slots.free > 0 && this.#takes.size === 0) await this.#steal(signal);
-  }
-
-  /** How many more tasks of the queue may be taken now. */
-  #room(queue: string): number {
-    const { record } = this.#with.settings.of(queue);
-    if (record.paused) return 0;
-    if (record.order === "strict" && this.#taking.used(queue) > 0) return 0;
-    return (record.concurrency ?? Number.POSITIVE_INFINITY) - this.#with.usage.used(queue);
-  }
-
-  /** The first entries of all windows in taking order, taken out of them. */
-  #pick(count: number): Picked[] {
-    const rooms = new Map<string, number>();
-    const room = (queue: string) => rooms.get(queue) ?? this.#room(queue);
-    const followers = [...this.#with.followers()];
-    const open = () =>
-      followers.filter(({ queue }) => room(queue) > 0).map((follower) => follower.window);
-    let windows = open();
-    const picked = new Map<string, Picked>();
-    const now = this.#with.world.clock.now();
-    while (picked.size < count) {
-      const window = firstInOrder(windows);
-      const entry = window?.takeHead();
-      if (!window || !entry) break;
-      if (isTooLate(entry, now)) continue;
-      const putBack = () => window.putBack(entry);
-      // A task that was moved may be seen at both places for a moment; one commit takes it once.
-      if (picked.has(entry.record.id)) {
-        putBack();
-        break;
-      }
-      picked.set(entry.record.id, { entry, putBack });
-      const { queue } = entry.position;
-      rooms.set(queue, room(queue) - 1);
-      if (room(queue) <= 0) windows = open();
-    }
-    return [...picked.values()];
   }
 
   #take(picked: readonly Picked[], signal: AbortSignal): void {
     const { slots, usage, world } = this.#with;
     const queues = picked.map(({ entry }) => entry.position.queue);
+    const urgent = picked.some(({ entry }) => !entry.position.idle) ? 1 : 0;
+    this.#urgentTakes += urgent;
     slots.occupy(picked.length);
     for (const queue of queues) {
       usage.occupy(queue);
@@ -191,6 +173,7 @@ export class Taker {
       .finally(() => {
         for (const queue of queues) this.#taking.release(queue);
         this.#takes.delete(take);
+        this.#urgentTakes -= urgent;
         this.ring();
       });
     this.#takes.add(take);
@@ -228,8 +211,8 @@ export class Taker {
   }
 
   async #steal(signal: AbortSignal): Promise<void> {
-    const { world, slots } = this.#with;
-    const others = this.#with.others().filter(({ queue }) => this.#room(queue) > 0);
+    const { world } = this.#with;
+    const others = this.#with.others().filter(({ queue }) => this.#picker.room(queue) > 0);
     const waitMs = this.#stealAt - world.clock.monotonic();
     if (others.length === 0) return;
     if (waitMs > 0) {
@@ -238,18 +221,41 @@ export class Taker {
     }
     const start = Math.floor(world.random.next() * others.length);
     let found = 0;
+    let idle: readonly Picked[] = [];
     for (let index = 0; index < others.length && found === 0 && !signal.aborted; index += 1) {
       const shard = others[(start + index) % others.length] as ShardName;
       const stealable = await this.#stealable(shard);
-      const most = Math.min(slots.free, STEAL_MAX, this.#room(shard.queue));
-      const mine = stealable.slice(0, Math.max(0, most));
-      found = mine.length;
-      if (found > 0) this.#take(mine, signal);
+      const urgent = stealable.filter(({ entry }) => !entry.position.idle);
+      found = this.#stealUrgent(shard, urgent, signal);
+      if (idle.length === 0) idle = stealable.slice(urgent.length);
     }
+    if (found === 0 && !signal.aborted) found = this.#stealIdle(idle, signal);
     this.#stealMs = found > 0 ? STEAL_MS_MIN : Math.min(STEAL_MS_MAX, this.#stealMs * 1.5);
     const jittered = this.#stealMs * (0.5 + world.random.next());
     this.#stealAt = world.clock.monotonic() + jittered;
     this.#ringAfter(jittered);
+  }
+
+  /** Takes what has a place, and makes places for the rest. Returns how many there are. */
+  #stealUrgent({ queue }: ShardName, found: readonly Picked[], signal: AbortSignal): number {
+    const most = Math.max(0, Math.min(found.length, STEAL_MAX, this.#picker.room(queue)));
+    const mine = found.slice(0, Math.min(most, this.#with.slots.free));
+    if (mine.length > 0) this.#take(mine, signal);
+    if (most > mine.length) this.#with.preempt({ count: most - mine.length });
+    return most;
+  }
+
+  #stealIdle(found: readonly Picked[], signal: AbortSignal): number {
+    const [first] = found;
+    if (!first) return 0;
+    const most = Math.min(STEAL_MAX, this.#picker.idleRoom(first.entry.position.queue));
+    const mine: Picked[] = [];
+    for (const each of found) {
+      if (mine.length >= most || !this.#picker.idleFits(each.entry, mine.length)) break;
+      mine.push(each);
+    }
+    if (mine.length > 0) this.#take(mine, signal);
+    return mine.length;
   }
 
   /** What this worker can run of the next entries of a shard that it does not follow. */
@@ -276,29 +282,4 @@ export class Taker {
     this.#cancelRing();
     this.#cancelRing = this.#with.world.clock.after(ms, () => this.ring());
   }
-}
-
-/** The window with the first entry in taking order, if that is known to be the first one. */
-function firstInOrder(windows: readonly ReadyWindow[]): ReadyWindow | undefined {
-  let best: ReadyWindow | undefined;
-  let bestOrder: string | undefined;
-  let knownBefore: string | undefined;
-  for (const window of windows) {
-    const order = window.headOrder;
-    if (order !== undefined && (bestOrder === undefined || order < bestOrder)) {
-      best = window;
-      bestOrder = order;
-    }
-    const known = window.knownBefore;
-    if (known !== undefined && (knownBefore === undefined || known < knownBefore)) {
-      knownBefore = known;
-    }
-  }
-  if (bestOrder === undefined) return undefined;
-  return knownBefore === undefined || bestOrder < knownBefore ? best : undefined;
-}
-
-interface Picked {
-  readonly entry: ReadyEntry;
-  putBack(): void;
 }

@@ -1,23 +1,28 @@
 /** What becomes of a task after an attempt at it did not succeed. */
 import { durationMs } from "../base/duration.ts";
-import { InvalidOptionsError } from "../base/errors.ts";
-import { shown } from "../base/options.ts";
 import type { Outcome } from "../broker/finish.ts";
 import { totalTimeout } from "../broker/overdue.ts";
 import type { Attempt } from "../task/attempt.ts";
-import { failureOf, isFinalFailure, type TaskFailure, TimeoutError } from "../task/failure.ts";
+import {
+  failureOf,
+  hintsOf,
+  isFinalFailure,
+  type TaskFailure,
+  TimeoutError,
+} from "../task/failure.ts";
 import type { RetryAt, Snooze } from "../task/outcome.ts";
 import type { QueueRecord } from "../task/queue-record.ts";
 import type { AttemptOutcome, FailReason, RetryRecord, SpecRecord } from "../task/records.ts";
 import {
-  type ErrorClass,
   NO_RETRY,
   PAUSE_MS_MAX,
   type RetryPolicy,
+  refusesRetry,
   resolveRetry,
   retryDelayMs,
 } from "../task/retry-policy.ts";
 import type { RegisteredTask } from "../task/task.ts";
+import { wasJudgedThere } from "./isolation/thrown-elsewhere.ts";
 
 /** What is known of an attempt when it is judged. */
 export interface Judged {
@@ -77,9 +82,9 @@ export function retryAtVerdict(judged: Judged, { when, reason }: RetryAt): Outco
 }
 
 /** A handler put the task off; a pause that would end when the task's time is over is none. */
-export function snoozeVerdict(judged: Judged, { delayMs }: Snooze): Outcome {
+export function snoozeVerdict(judged: Judged, { delayMs, reason }: Snooze): Outcome {
   if (isOverAfter(judged, delayMs)) return totalTimeoutVerdict(judged);
-  return { kind: "snoozed", delayMs };
+  return { kind: "snoozed", delayMs, ...(reason === undefined ? {} : { waitsFor: reason }) };
 }
 
 function isOverAfter({ spec, now }: Judged, delayMs: number): boolean {
@@ -120,15 +125,10 @@ function isFinalFor(
   thrown: unknown,
   { name, code }: TaskFailure,
 ): boolean {
-  if (policy?.retryIf && !saysYes(policy.retryIf(thrown))) return true;
-  if (policy?.noRetryClasses.some((each: ErrorClass) => thrown instanceof each)) return true;
+  if (hintsOf(thrown).final) return true;
+  // What a runner threw is of none of the definition's classes here; it was judged there.
+  if (policy && !wasJudgedThere(thrown) && refusesRetry(policy, thrown)) return true;
   return noRetry.includes(name) || (code !== undefined && noRetry.includes(code));
-}
-
-/** A promise would always be a yes. */
-function saysYes(answer: unknown): boolean {
-  if (typeof answer === "boolean") return answer;
-  throw new InvalidOptionsError(`retry.retryIf must return true or false; got ${shown(answer)}.`);
 }
 
 function pauseMs(
@@ -139,6 +139,9 @@ function pauseMs(
   { spec, chance }: Judged,
 ): number | undefined {
   const usual = retryDelayMs(record, failures, chance);
-  if (usual === undefined || !policy?.backoff || spec?.retry) return usual;
-  return durationMs("retry.backoff", policy.backoff(failures, thrown), 0, PAUSE_MS_MAX);
+  if (usual === undefined) return undefined;
+  const { retryAfterMs = 0 } = hintsOf(thrown);
+  const own = policy?.backoff && !spec?.retry ? policy.backoff(failures, thrown) : usual;
+  const pause = durationMs("retry.backoff", own, 0, PAUSE_MS_MAX);
+  return Math.min(Math.max(pause, Math.ceil(retryAfterMs)), PAUSE_MS_MAX);
 }

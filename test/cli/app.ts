@@ -23,6 +23,7 @@ const hold = defineTask({
   run: async ({ until }: { readonly until: string }, context) => {
     const changes = watch(dirname(until));
     context.progress(50, { secret: "never logged" });
+    context.log("holding");
     await new Promise<void>((resolve) => {
       const look = () => {
         if (existsSync(until) || context.signal.aborted) resolve();
@@ -32,6 +33,7 @@ const hold = defineTask({
       look();
     });
     changes.close();
+    context.log("let go\nin two lines");
     return "held";
   },
 });

@@ -126,3 +126,19 @@ test("enqueue --wait: when the time is over the code is 1, and the task goes on"
   const task = await place.within((app) => app.backend.get("slow"));
   expect(task?.state).toBe("pending");
 });
+
+test("enqueue: with --unique, the id of the task that has the key is printed, and tasks get shows it", async () => {
+  await using place = await makePlace();
+  const first = await place.etask("enqueue", "disk.scan", "--unique", "sdb");
+  const second = await place.etask("enqueue", "disk.scan", "--unique", "sdb");
+  expect([first.code, second.code]).toEqual([0, 0]);
+  expect(second.stdout).toBe(first.stdout);
+  expect(second.stderr).toBe(`task ${first.stdout} exists already; not created again`);
+  const shown = await place.etask("tasks", "get", first.stdout);
+  expect(shown.stdout).toMatch(/^unique +sdb$/m);
+  const other = await place.etask("enqueue", "disk.wipe", "--unique", "sdb");
+  expect(other.stdout).not.toBe(first.stdout);
+  const bad = await place.etask("enqueue", "disk.scan", "--unique", "s d b");
+  expect(bad.code).toBe(2);
+  expect(bad.stderr).toContain("unique must have 1 to 200 characters");
+});

@@ -1,5 +1,7 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import { jsonLines, makePlace, type Place, PROCESSES_MS } from "./command.ts";
+import { APP, jsonLines, makePlace, type Place, PROCESSES_MS } from "./command.ts";
 
 vi.setConfig({ testTimeout: PROCESSES_MS });
 
@@ -119,4 +121,31 @@ test("tasks watch: when its reader goes away it ends quietly", async () => {
     code: 0,
     stderr: expect.stringMatching(/^Watching changes after revision \d+\.$/),
   });
+});
+
+test("tasks log: follows a task to its end, then shows what is kept", async () => {
+  await using place = await makePlace();
+  const until = join(place.directory, "until");
+  await place.within((app) => app.enqueue("test.hold", { until }, { id: "h" }));
+  const follow = place.start("tasks", "log", "h", "--follow");
+  const worker = place.start("worker", "--app", APP);
+  expect(await follow.line("stdout", () => true)).toMatch(/^\d{4}-\S+Z #1 holding$/);
+  await writeFile(until, "");
+  const { code, stdout } = await follow.ended;
+  expect(code).toBe(0);
+  expect(
+    stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.slice(25)),
+  ).toEqual(["#1 holding", "#1 let go", "#1 in two lines"]);
+  worker.signal("SIGTERM");
+  await worker.ended;
+  const json = await place.etask("tasks", "log", "h", "--after", "1", "--json");
+  expect(jsonLines(json.stdout)).toEqual([
+    { line: 2, at: expect.any(String), attempt: 1, text: "in two lines" },
+  ]);
+  const none = await place.etask("tasks", "log", "nope");
+  expect(none.code).toBe(1);
+  expect(none.stderr).toContain("TASK_NOT_FOUND");
 });

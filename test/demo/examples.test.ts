@@ -8,6 +8,11 @@ const TIMEOUT_MS = 120_000;
 /** What each small example says at its end. */
 const SAYS: Readonly<Record<string, RegExp>> = {
   "failure.ts": /^cancel: requested, then cancelled$/,
+  "isolation.ts": /^78498 primes, and worker [0-9a-f]+ still works$/,
+  "derive.ts": /^3 articles$/,
+  "http.ts": /^charged once, receipt r-1$/,
+  "command.ts": /^forever: cancelled$/,
+  "idle.ts": /^all is scrubbed, in 1, 1, 1 attempts$/,
   "schedule.ts": /^3 ticks, each once$/,
   "first-program.ts": /^Hello, world!$/,
   "class-task.ts": /^the order costs 134$/,

@@ -12,6 +12,7 @@ const GOOD_TASKS = 50;
 const LARGE = "x".repeat(8_000);
 const FIRST = "00000000000000000000000000";
 const PAST = "due/202001010000/1577836800000";
+const PAST_DEADLINE = "deadline/202001010000/1577836800000";
 
 /** Ways in which any record may be damaged. */
 const damaged: Readonly<Record<string, Uint8Array>> = {
@@ -54,6 +55,7 @@ const foreign = [
   ...["task/plain", "task/a#other", "task/#spec", "task/no id#spec", "task/a#spec#spec"],
   ...["hand/junk", "hand/a/b/c/d", "worker/", "other/key", "zzz"],
   ...["due/junk", "due/202001010000/junk", `${PAST}/`, `${PAST}/no id`],
+  ...["unique/double", "throttle/double/", "debounce/#", `${PAST_DEADLINE}/#throttle/double`],
   ...["expire/junk", "expire/202001010000/", "expire/202001010000/no id"],
 ];
 

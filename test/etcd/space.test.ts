@@ -72,7 +72,7 @@ for (const line of ["3.4", "3.5"] as const) {
     expect(usage?.usedBytes).toBeLessThanOrEqual(usage?.fileBytes ?? 0);
   });
 
-  test(`space: on etcd ${line}, tasks finish while new ones are refused, until there is room`, async () => {
+  test(`row 26: on etcd ${line}, tasks finish while new ones are refused, until there is room`, async () => {
     await using server = await startEtcd({ line, quotaBytes: 48 * MIB });
     const held = defineHeldTask("held");
     const fill = defineTask({ name: "fill", retention: "1s", run: (_: string) => undefined });
@@ -105,7 +105,7 @@ for (const line of ["3.4", "3.5"] as const) {
     await Promise.all([space, sweeper, compactor]);
   });
 
-  test(`space: on etcd ${line}, NOSPACE loses no result, and all goes on when there is room`, async () => {
+  test(`row 26: on etcd ${line}, NOSPACE loses no result, and all goes on when there is room`, async () => {
     await using server = await startEtcd({ line, quotaBytes: 32 * MIB });
     const held = defineHeldTask("held");
     await using store = await openUngrouped(server.url);

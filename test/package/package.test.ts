@@ -43,7 +43,7 @@ describe("what is in the package", () => {
   test("only what users need, and all of that", async () => {
     const paths = [...(await files()).keys()];
     const top = [...new Set(paths.map((path) => path.split("/")[0]))].sort();
-    expect(top).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json"]);
+    expect(top).toEqual(["CHANGELOG.md", "LICENSE", "README.md", "dist", "package.json", "proto"]);
     const compiled = /^dist\/.+\.(js|js\.map|d\.ts)$/;
     expect(paths.filter((path) => path.startsWith("dist/") && !compiled.test(path))).toEqual([]);
     expect(paths.filter((path) => /\.test\.|\.spec\.[^.]+$|^dist\/test\//.test(path))).toEqual([]);

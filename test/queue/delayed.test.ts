@@ -218,3 +218,30 @@ test.each([
   await expect(outcome).rejects.toThrow(message);
   expect(world.storage.revision).toBe(before);
 });
+
+test("row 2: a task delayed and run for a hundred times a lease is delivered once", async () => {
+  await using world = createWorld();
+  const runs: number[] = [];
+  const task = defineTask({
+    name: "long",
+    retry: { attempts: 10 },
+    run: async (ms: number) => {
+      runs.push(ms);
+      await world.clock.sleep(ms);
+      return ms;
+    },
+  });
+  for (let count = 0; count < 3; count += 1) {
+    await (await world.app([task])).createWorker({ leaseTtl: "2s", concurrency: 4 }).start();
+  }
+  const handles = [
+    await task.delay(1, { in: 200_000 }),
+    await task.delay(200_000),
+    await task.delay(200_001, { in: 200_000 }),
+  ];
+  expect(await world.drive(Promise.all(handles.map((handle) => handle.result())))).toEqual([
+    1, 200_000, 200_001,
+  ]);
+  expect(runs.toSorted((a, b) => a - b)).toEqual([1, 200_000, 200_001]);
+  for (const handle of handles) expect((await handle.state()).attempt).toBe(1);
+});

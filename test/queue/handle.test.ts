@@ -183,6 +183,24 @@ test("watch: shows the task now, after each change, and ends with it", async () 
   expect([...revisions].sort((a, b) => a - b)).toEqual(revisions);
 });
 
+test("watch: a task of many attempts is shown as well", async () => {
+  await using world = createWorld();
+  const task = defineTask({
+    name: "t",
+    retry: { attempts: 26, backoff: "immediate" },
+    run: (_input: undefined, { attempt }) => {
+      if (attempt <= 25) throw new Error("once more");
+    },
+  });
+  await (await world.app([task])).createWorker().start();
+  const handle = await task.delay(undefined);
+  await world.drive(handle.result());
+  const views: TaskView[] = [];
+  for await (const view of handle.watch()) views.push(view);
+  expect(views).toMatchObject([{ state: "succeeded", attempt: 26 }]);
+  expect(views[0]?.attempts.length).toBe(21);
+});
+
 test("watch: a slow reader sees every state too", async () => {
   await using world = createWorld();
   const echo = defineTask({ name: "echo", run: (input: number) => input });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { HistoryCheck } from "../../sim/oracle/history-check.ts";
 import type { App } from "../../src/app.ts";
 import { createGroupCommitStore } from "../../src/store/group-commit-store.ts";
 import { createMemoryStorage } from "../../src/store/memory/index.ts";
@@ -11,7 +12,6 @@ import { encodeRecord } from "../../src/task/records.ts";
 import { isFinal } from "../../src/task/state.ts";
 import { defineTask } from "../../src/task/task.ts";
 import type { Worker } from "../../src/worker/worker.ts";
-import { HistoryCheck } from "./support/history-check.ts";
 import { dropSessions } from "./support/sessions.ts";
 import { TroubledStore } from "./support/troubled-store.ts";
 import { createWorld, type World } from "./support/world.ts";
@@ -134,7 +134,9 @@ class Chaos {
       many.map((id) => {
         const queue = QUEUES[this.#below(2)] ?? "a";
         const delay = this.#below(4) === 0 ? { in: this.#below(5_000) } : {};
-        return app.enqueue("chancy", 1, { id, queue, priority: this.#below(10), ...delay });
+        const unique = this.#below(3) === 0 ? { unique: `u${this.#below(4)}` } : {};
+        const options = { id, queue, priority: this.#below(10), ...delay, ...unique };
+        return app.enqueue("chancy", 1, options);
       }),
     );
   }

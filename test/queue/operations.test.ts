@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import type { App } from "../../src/app.ts";
 import { listAll } from "../../src/coordination/follower.ts";
 import { prefixRange } from "../../src/store/range.ts";
+import { currentRevision } from "../../src/task/current-revision.ts";
 import { isHeartbeatKey } from "../../src/task/keyspace.ts";
 import { defineTask } from "../../src/task/task.ts";
 import { defineQuickTask } from "./support/tasks.ts";
@@ -118,7 +119,7 @@ test("operations: a retry later costs 2 writes, its promotion 3", async () => {
   expect(counts.get("put #state")).toBe(5 * TASKS);
 });
 
-test("operations: after retention the sweep leaves nothing but the layout, the workers and the Beat", async () => {
+test("row 26: after retention the sweep leaves nothing but the layout, the workers and the Beat", async () => {
   await using world = createWorld();
   const quick = defineQuickTask("quick");
   const app = await world.app([quick]);
@@ -145,4 +146,40 @@ test("operations: an id that is used again after its task was removed is not swe
   expect(await world.drive(second.result())).toBe(2);
   await world.clock.advance(3_600_000);
   expect((await second.state()).input).toEqual({ n: 2 });
+});
+
+test("operations: a unique task costs one write more to enqueue and one more to finish", async () => {
+  await using world = createWorld();
+  const quick = defineQuickTask("quick");
+  const { app, store } = await counted(world, [quick]);
+  const handles = await quick.delayMany(inputs, ({ n }) => ({ unique: String(n) }));
+  expect(operations(store)).toEqual(
+    new Map([
+      ["put #spec", TASKS],
+      ["put ready", TASKS],
+      ["put unique", TASKS],
+    ]),
+  );
+  expect(store.reads.filter((key) => key.startsWith("task/"))).toEqual([]);
+  await app.createWorker({ concurrency: 20 }).start();
+  await world.drive(Promise.all(handles.map((handle) => handle.result({ timeout: "1m" }))));
+  await world.clock.settle();
+  const counts = operations(store);
+  expect(counts.get("delete unique")).toBe(TASKS);
+  expect(counts.get("put unique")).toBe(TASKS);
+  expect(counts.get("put #state")).toBe(2 * TASKS);
+});
+
+test("operations: who joins a unique task writes nothing and reads that task once", async () => {
+  await using world = createWorld();
+  const quick = defineQuickTask("quick");
+  const { store } = await counted(world, [quick]);
+  const { id } = await quick.delay({ n: 1 }, { unique: "a" });
+  const before = operations(store);
+  store.reads.length = 0;
+  const revision = await currentRevision(world.store);
+  for (let n = 0; n < 5; n += 1) await quick.delay({ n }, { unique: "a" });
+  expect(await currentRevision(world.store)).toBe(revision);
+  expect(before.get("put unique")).toBe(1);
+  expect(store.reads).toEqual(Array.from({ length: 5 }, () => `task/${id}#`));
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { FinalError } from "../../src/task/failure.ts";
 import { retryAt, snooze } from "../../src/task/outcome.ts";
 import { defineTask, type TaskDefinition } from "../../src/task/task.ts";
 import { createWorld, type World } from "./support/world.ts";
@@ -48,6 +49,48 @@ test("snooze: goes on after the pause, at the same attempt, as often as the hand
   expect(second.at - first.at).toBeGreaterThanOrEqual(60_000);
   expect(second.at - first.at).toBeLessThan(60_100);
   expect(view).toMatchObject({ attempt: 1, snoozed: 3 });
+});
+
+test("snooze: says what the task waits for while it waits", async () => {
+  await using world = createWorld();
+  const scripted = defineScripted(world, [() => snooze("1m", "no live agent"), () => "done"]);
+  await (await world.app([scripted.task])).createWorker().start();
+  const handle = await scripted.task.delay(undefined);
+  await world.until(async () => (await handle.state()).state === "scheduled");
+  expect(await handle.state()).toMatchObject({ waitsFor: "no live agent", snoozed: 1 });
+  await world.drive(handle.result());
+  expect((await handle.state()).waitsFor).toBeUndefined();
+  expect(() => snooze("1m", "x".repeat(501))).toThrow("at most 500");
+});
+
+test("hints: an error that says it is final is not tried again, whatever its class", async () => {
+  await using world = createWorld();
+  const own = Object.assign(new Error("no such user"), { final: true });
+  for (const error of [own, new FinalError("no such user")]) {
+    const fail = () => {
+      throw error;
+    };
+    const scripted = defineScripted(world, [fail], { name: "t", retry: { attempts: 5 } });
+    const { end, view } = await run(world, scripted);
+    expect(end).toMatchObject({ state: "failed", error: { message: "no such user" } });
+    expect(view).toMatchObject({ attempt: 1, reason: "no-retry" });
+  }
+});
+
+test("hints: retryAfterMs puts the next attempt off, never forward, and nonsense is ignored", async () => {
+  await using world = createWorld();
+  const failAfter = (retryAfterMs: unknown) => () => {
+    throw Object.assign(new Error("busy"), { retryAfterMs });
+  };
+  const scripted = defineScripted(
+    world,
+    [failAfter(60_000), failAfter(1), failAfter("soon"), failAfter(Number.NaN), () => "done"],
+    { retry: { attempts: 9, backoff: "constant", delay: "5s" } },
+  );
+  const { end } = await run(world, scripted);
+  expect(end.state).toBe("succeeded");
+  const pauses = scripted.calls.slice(1).map(({ at }, n) => at - (scripted.calls[n]?.at ?? 0));
+  expect(pauses.map((pause) => Math.floor(pause / 1_000))).toEqual([60, 5, 5, 5]);
 });
 
 test("snooze: keeps the progress that was reported", async () => {

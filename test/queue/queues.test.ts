@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
+import { HistoryCheck } from "../../sim/oracle/history-check.ts";
 import { prefixRange } from "../../src/store/range.ts";
 import { queueKey } from "../../src/task/keyspace.ts";
 import { defineTask } from "../../src/task/task.ts";
 import { noteEvents } from "./support/events.ts";
-import { HistoryCheck } from "./support/history-check.ts";
 import { defineHeldTask, defineQuickTask } from "./support/tasks.ts";
 import { TroubledStore } from "./support/troubled-store.ts";
 import { createWorld, type World } from "./support/world.ts";

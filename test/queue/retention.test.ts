@@ -154,7 +154,7 @@ test("keeper: without limits it reads the settings and nothing else", async () =
   expect(store.entriesRead).toBe(1);
 });
 
-test("keeper: a queue above its count loses what expires first, other queues nothing", async () => {
+test("row 26: a queue above its count loses what expires first, other queues nothing", async () => {
   const { clock, ended, keys, keep, during } = setup();
   keep("q", { count: 10 });
   for (let n = 0; n < 30; n += 1) {
@@ -167,7 +167,7 @@ test("keeper: a queue above its count loses what expires first, other queues not
   expect(keys("task/other")).toHaveLength(120);
 });
 
-test("keeper: a queue above its bytes shrinks, also while tasks keep ending", async () => {
+test("row 26: a queue above its bytes shrinks, also while tasks keep ending", async () => {
   const { clock, ended, keys, keep, during } = setup();
   keep("q", { bytes: 20 * (100 + TASK_OVERHEAD_BYTES) });
   await during(2 * MINUTE, runKeeper, async () => {

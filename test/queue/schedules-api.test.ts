@@ -44,6 +44,8 @@ test("schedules: one is made, read, listed, replaced and removed", async () => {
     headers: {},
     expiresIn: undefined,
     totalTimeout: undefined,
+    when: "always",
+    preempt: false,
     timeout: undefined,
     retry: undefined,
     retention: undefined,

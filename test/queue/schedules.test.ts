@@ -65,7 +65,7 @@ test("ticker: a whole app runs a schedule, and the schedule remembers how its ru
   expect(view?.nextRun?.getTime()).toBe((view?.lastRun?.getTime() ?? 0) + 1_000);
 });
 
-test("beat is no single point of failure, and two Beats make no duplicate tasks", async () => {
+test("row 1: beat is no single point of failure, and two Beats make no duplicate tasks", async () => {
   await using bundle = await createScheduleWorld();
   const { world, app } = bundle;
   for (const name of ["a", "b", "c"]) {
@@ -81,7 +81,7 @@ test("beat is no single point of failure, and two Beats make no duplicate tasks"
   expect([...bundle.specs().values()]).toEqual(Array.from({ length: 180 }, () => 1));
 });
 
-test("periodic jobs are not lost when the leader changes, whatever they make up for", async () => {
+test("row 14: periodic jobs are not lost when the leader changes, whatever they make up for", async () => {
   await using bundle = await createScheduleWorld();
   const { world, app } = bundle;
   for (const catchUp of ["none", "last", "1m"]) {

@@ -88,7 +88,7 @@ test("lease lost: an outage shorter than the lease's time is survived, also by a
   expect(calls[0]?.ctx.signal.aborted).toBe(false);
 });
 
-test("rescue: all of a vanished worker's tasks are back at once, at their places, for others", async () => {
+test("row 8: all of a vanished worker's tasks are back at once, at their places, for others", async () => {
   await using world = createWorld();
   const held = defineHeldTask<{ n: number }>("t");
   const first = (await world.app([held.task])).createWorker({ concurrency: 100 });
@@ -248,4 +248,48 @@ test("rescue: a damaged hand or state does not keep the others from being rescue
   await dropSessions(world, first.id);
   await world.until(() => rescued.seen.length === 1);
   expect(rescued.seen.map(({ id }) => id)).toEqual(["c"]);
+});
+
+test("row 30: another worker alone puts back what a lost one had, without a Beat or anybody's call", async () => {
+  await using world = createWorld();
+  const held = defineHeldTask<number>("held");
+  const apps = [
+    await world.app([held.task], { beat: false }),
+    await world.app([held.task], { beat: false }),
+  ];
+  const [first, second] = apps.map((app) => app.createWorker({ leaseTtl: "5s", concurrency: 4 }));
+  await first?.start();
+  const handles = await held.task.delayMany([1, 2, 3]);
+  await world.until(() => held.calls.length === 3);
+  await second?.start();
+  expect(world.storage.get("beat/leader")).toBeUndefined();
+  using rescued = noteEvents("etask:task:rescued");
+  const lost = first?.id ?? "";
+  await dropSessions(world, lost);
+  const droppedAt = world.clock.monotonic();
+  await world.until(() => held.calls.length >= 6);
+  expect(world.clock.monotonic() - droppedAt).toBeLessThan(2_000);
+  expect(rescued.seen.map(({ from }) => from)).toEqual([lost, lost, lost]);
+  for (const { end } of held.calls) end.resolve("done");
+  for (const handle of handles) expect(await world.drive(handle.result())).toBe("done");
+});
+
+test("row 30: no two workers have one id, whatever their host, process and chance", async () => {
+  await using world = createWorld();
+  const quick = defineQuickTask("quick");
+  const app = await world.app([quick]);
+  const workers = Array.from({ length: 50 }, () => app.createWorker());
+  await Promise.all(workers.map((worker) => worker.start()));
+  expect(new Set(workers.map(({ id }) => id)).size).toBe(50);
+  // Chance that fails: the second one is refused, and the first one keeps what it has.
+  const stuck = { ...world.random, next: () => world.random.next(), hex: () => "0123456789abcdef" };
+  const held = defineHeldTask<number>("held");
+  const one = (await world.app([held.task], { random: stuck })).createWorker();
+  const other = (await world.app([held.task], { random: stuck })).createWorker();
+  await one.start();
+  const handle = await held.task.delay(1);
+  await world.until(() => held.calls.length === 1);
+  await expect(other.start()).rejects.toMatchObject({ code: "STORE_REFUSED" });
+  held.calls[0]?.end.resolve("done");
+  expect(await world.drive(handle.result())).toBe("done");
 });

@@ -77,7 +77,7 @@ const stores = scenarioStores.filter(({ name }) => KILLS[name] !== undefined);
 describe.each(stores)("$name", ({ name, open }) => {
   const kills = KILLS[name] ?? 0;
 
-  test(`a Beat killed ${kills} times at a random moment fires every tick exactly once`, async () => {
+  test(`row 1: a Beat killed ${kills} times at a random moment fires every tick exactly once`, async () => {
     await using store = await open();
     await using app = await createApp({ store: store.url, tasks });
     await using candidates = new Candidates(store.url);

@@ -42,7 +42,7 @@ async function setup(open: () => Promise<ScenarioStore>): Promise<Bundle> {
 }
 
 describe.each(scenarioStores)("$name", ({ open }) => {
-  test("a worker killed while it runs 50 tasks loses none, and each is recorded once", async () => {
+  test("row 8: a worker killed while it runs 50 tasks loses none, and each is recorded once", async () => {
     await using bundle = await setup(open);
     const { app, url, log, gateFile } = bundle;
     await using first = await WorkerChild.start(url, { concurrency: 50, leaseTtl: TTL_MS });

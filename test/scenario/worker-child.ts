@@ -32,8 +32,8 @@ export class WorkerChild implements AsyncDisposable {
     store: string,
     options: WorkerOptions,
     appOptions: Pick<AppOptions, "beat"> = {},
+    program = new URL("./worker-process.ts", import.meta.url),
   ): Promise<WorkerChild> {
-    const program = new URL("./worker-process.ts", import.meta.url);
     const args = [store, JSON.stringify(options), JSON.stringify(appOptions)];
     const child = new WorkerChild(fork(program, args, { execArgv: ["--import", "tsx"] }));
     await child.seen("etask:worker:started");
@@ -61,6 +61,19 @@ export class WorkerChild implements AsyncDisposable {
       await new Promise<void>((resolve) => {
         this.#changed = resolve;
       });
+    }
+  }
+
+  /** Waits for the first event of the name, after the first `skip`, that `matches`. */
+  async seenThat(
+    name: string,
+    matches: (event: Record<string, unknown>) => boolean,
+    skip = 0,
+  ): Promise<Record<string, unknown>> {
+    for (let count = skip + 1; ; count += 1) {
+      await this.seen(name, count);
+      const event = this.all(name)[count - 1];
+      if (event && matches(event)) return event;
     }
   }
 

@@ -29,6 +29,13 @@ export interface EtcdServerOptions {
   readonly quotaBytes?: number;
   /** Further command-line flags. */
   readonly flags?: readonly string[];
+  /** Where the others reach the peer port of a member, which is at `target`. Default: there. */
+  readonly peerRoute?: (member: number, target: Address) => Promise<Address>;
+}
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
 }
 
 /** A real etcd on the loopback address, with its data in a directory that goes with it. */
@@ -116,16 +123,24 @@ async function createServers(options: EtcdServerOptions, size: number): Promise<
   );
   const ports = await Promise.all(Array.from({ length: size * 2 }, freePort));
   const peer = (index: number) => `http://127.0.0.1:${ports[size + index]}`;
-  const cluster = folders.map((_, index) => `m${index}=${peer(index)}`).join(",");
+  const routes = await Promise.all(folders.map((_, index) => routeOf(options, index, peer(index))));
+  const cluster = routes.map((route, index) => `m${index}=${route}`).join(",");
   return Promise.all(
     folders.map(async (folder, index) => {
       const secure = options.tls === true || options.clientCertAuth === true;
       const certificates = secure ? await makeCertificates(folder) : undefined;
       const port = ports[index] as number;
-      const place: Place = { folder, port, peer: peer(index), name: `m${index}`, cluster };
+      const [own, route = own] = [peer(index), routes[index]];
+      const place: Place = { folder, port, peer: own, route, name: `m${index}`, cluster };
       return new ServerProcess(programs, options, certificates, place);
     }),
   );
+}
+
+async function routeOf({ peerRoute }: EtcdServerOptions, member: number, peer: string) {
+  const { hostname, port } = new URL(peer);
+  const route = await peerRoute?.(member, { host: hostname, port: Number(port) });
+  return route ? `http://${route.host}:${route.port}` : peer;
 }
 
 async function enableAuth(server: ServerProcess): Promise<void> {
@@ -145,7 +160,10 @@ async function enableAuth(server: ServerProcess): Promise<void> {
 interface Place {
   readonly folder: string;
   readonly port: number;
+  /** The URL where it listens to its peers. */
   readonly peer: string;
+  /** The URL that it tells its peers. */
+  readonly route: string;
   readonly name: string;
   readonly cluster: string;
 }
@@ -229,7 +247,7 @@ class ServerProcess implements EtcdServer {
   }
 
   #flags(): string[] {
-    const { port, peer, name, cluster } = this.#place;
+    const { port, peer, route, name, cluster } = this.#place;
     const client = `${this.certificates ? "https" : "http"}://127.0.0.1:${port}`;
     const flags = [
       `--name=${name}`,
@@ -237,7 +255,7 @@ class ServerProcess implements EtcdServer {
       `--listen-client-urls=${client}`,
       `--advertise-client-urls=${client}`,
       `--listen-peer-urls=${peer}`,
-      `--initial-advertise-peer-urls=${peer}`,
+      `--initial-advertise-peer-urls=${route}`,
       `--initial-cluster=${cluster}`,
       ...(this.#options.flags ?? []),
     ];

@@ -34,10 +34,10 @@ test("types: input follows from the schema, output from the handler", () => {
     .parameter(0)
     .toEqualTypeOf<{ device: string; size?: string | undefined }>();
   expectTypeOf(format.delay).returns.resolves.toEqualTypeOf<
-    TaskHandle<{ device: string; seconds: number }>
+    TaskHandle<{ device: string; seconds: number }, { disk: number }>
   >();
   expectTypeOf(format.delayMany).returns.resolves.toEqualTypeOf<
-    TaskHandle<{ device: string; seconds: number }>[]
+    TaskHandle<{ device: string; seconds: number }, { disk: number }>[]
   >();
 });
 
@@ -59,7 +59,7 @@ test("types: a class says its types once", () => {
     }
   }
   expectTypeOf<Reboot["delay"]>().parameter(0).toEqualTypeOf<{ node: string }>();
-  expectTypeOf<Reboot["delay"]>().returns.resolves.toEqualTypeOf<TaskHandle<boolean>>();
+  expectTypeOf<Reboot["delay"]>().returns.resolves.toEqualTypeOf<TaskHandle<boolean, string>>();
 });
 
 test("types: a handle's end is a union by state", () => {
@@ -137,5 +137,39 @@ test("types: misuse is refused", () => {
     const end = await handle.settle();
     // @ts-expect-error only a success has a result
     end.result;
+  });
+});
+
+test("types: keys of claims follow from what the handler gets", () => {
+  defineTask({
+    name: "disk.format",
+    input: size,
+    unique: ({ device, size }) => {
+      expectTypeOf(size).toEqualTypeOf<number>();
+      return device;
+    },
+    run: ({ device }) => device,
+  });
+  defineTask({
+    name: "count",
+    debounce: { key: (input: { n: number }) => String(input.n), wait: "1s" },
+    run: (input: { n: number }) => input.n,
+  });
+  class Scan extends BaseTask<{ disk: string }, void> {
+    readonly name = "disk.scan";
+    override readonly unique = ({ disk }: { disk: string }) => disk;
+    run(): void {}
+  }
+  checked(async () => {
+    const handle = await new Scan().delay({ disk: "sdb" }, { throttle: { key: "a", per: "1m" } });
+    expectTypeOf(handle.enqueued).toEqualTypeOf<"created" | "joined" | "replaced">();
+    // @ts-expect-error the key of an enqueue is a text
+    await format.delay({ device: "sdb" }, { unique: () => "a" });
+    // @ts-expect-error a throttle has a period
+    await format.delay({ device: "sdb" }, { throttle: { key: "a" } });
+  });
+  checked(() => {
+    // @ts-expect-error the input has no such member
+    defineTask({ name: "t", input: size, unique: ({ disk }) => disk, run: () => 1 });
   });
 });

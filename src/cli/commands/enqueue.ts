@@ -3,7 +3,15 @@ import { InvalidOptionsError } from "../../base/errors.ts";
 import type { DelayOptions } from "../../task/enqueue-options.ts";
 import type { TaskHandle, WaitOptions } from "../../task/handle.ts";
 import { loadTasks } from "../app-module.ts";
-import { collect, durationArgument, headersOf, readInput, wholeNumber } from "../arguments.ts";
+import {
+  collect,
+  durationArgument,
+  headersOf,
+  PREEMPT_TEXT,
+  readInput,
+  whenOption,
+  wholeNumber,
+} from "../arguments.ts";
 import { type Cli, type GlobalOptions, withApp } from "../cli.ts";
 
 interface Options extends GlobalOptions {
@@ -11,6 +19,7 @@ interface Options extends GlobalOptions {
   readonly app?: string;
   readonly id?: string;
   readonly idPrefix?: string;
+  readonly unique?: string;
   readonly queue?: string;
   readonly priority?: string;
   readonly header?: readonly string[];
@@ -21,6 +30,8 @@ interface Options extends GlobalOptions {
   readonly expiresIn?: string;
   readonly timeout?: string;
   readonly totalTimeout?: string;
+  readonly when?: "always" | "idle";
+  readonly preempt?: boolean;
 }
 
 const EXAMPLES = `
@@ -30,7 +41,9 @@ task fails, or when the time is over first.
 Examples:
   $ etask enqueue disk.format --input '{"device":"/dev/sdb"}' --id-prefix node-7/
   $ etask enqueue report.build --input @report.json --app tasks.ts --wait --wait-timeout 5m
+  $ etask enqueue disk.scan --unique sdb
   $ etask enqueue mail.send --in 2h --expires-in 1d --timeout 30s --total-timeout 1h
+  $ etask enqueue disk.scrub --when idle --preempt
   $ echo '[1,2,3]' | etask enqueue sum --input - --priority 9 --header trace=abc
 `;
 
@@ -45,6 +58,7 @@ export function addEnqueue(program: Command, cli: Cli): void {
     .option("--app <file>", "module that exports the task: checks name and input before")
     .option("--id <id>", "the whole id; a second task with the same id is not created")
     .option("--id-prefix <prefix>", "begins the generated id")
+    .option("--unique <key>", "while a task with this key waits or runs, no second one is created")
     .option("--queue <name>", "the queue to wait in")
     .option("--priority <n>", "0 to 9, 9 runs first")
     .option("--header <key=value>", "travels with the task; may be given several times", collect)
@@ -53,6 +67,8 @@ export function addEnqueue(program: Command, cli: Cli): void {
     .option("--expires-in <duration>", "expires when it was not started by then")
     .option("--timeout <duration>", "how long one attempt may take")
     .option("--total-timeout <duration>", "how long it may take in all")
+    .addOption(whenOption())
+    .option("--preempt", PREEMPT_TEXT)
     .option("--wait", "wait for the task to end and print its result")
     .option("--wait-timeout <duration>", "with --wait: how long, as in 5m (default: no limit)")
     .addHelpText("after", EXAMPLES)
@@ -92,9 +108,12 @@ async function waitFor(cli: Cli, task: TaskHandle, timeout: string | undefined):
 function delayOptionsOf({
   id,
   idPrefix,
+  unique,
   queue,
   priority,
   header,
+  when,
+  preempt,
   ...times
 }: Options): DelayOptions {
   const headers = headersOf(header);
@@ -102,9 +121,12 @@ function delayOptionsOf({
   return {
     ...(id !== undefined && { id }),
     ...(idPrefix !== undefined && { idPrefix }),
+    ...(unique !== undefined && { unique }),
     ...(queue !== undefined && { queue }),
     ...(priority !== undefined && { priority: wholeNumber("--priority", priority) }),
     ...(headers !== undefined && { headers }),
+    ...(when !== undefined && { when }),
+    ...(preempt !== undefined && { preempt }),
     ...(delay !== undefined && { in: durationArgument(delay) }),
     ...(at !== undefined && { at }),
     ...(expiresIn !== undefined && { expiresIn: durationArgument(expiresIn) }),

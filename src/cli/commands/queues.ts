@@ -50,7 +50,7 @@ async function list(cli: Cli, options: GlobalOptions): Promise<void> {
   const now = cli.clock.now();
   const rows = queues.map((view) => [
     view.queue,
-    String(view.waiting),
+    waitingText(view),
     oldestText(view, now),
     runningText(view),
     String(view.workers),
@@ -73,7 +73,7 @@ function linesOf(view: QueueView, now: number): [string, string][] {
   const { paused, settings } = view;
   return [
     ["queue", view.queue],
-    ["waiting", String(view.waiting)],
+    ["waiting", waitingText(view)],
     ["oldest", oldestText(view, now)],
     ["running", runningText(view)],
     ["workers", String(view.workers)],
@@ -88,6 +88,10 @@ function linesOf(view: QueueView, now: number): [string, string][] {
 function pausedText({ at, by, reason }: NonNullable<QueueView["paused"]>): string {
   const whom = by === undefined ? "" : ` by ${by}`;
   return `paused since ${at.toISOString()}${whom}${reason === undefined ? "" : `: ${reason}`}`;
+}
+
+function waitingText({ waiting, waitingIdle }: QueueView): string {
+  return waitingIdle === 0 ? String(waiting) : `${waiting} (${waitingIdle} idle)`;
 }
 
 function oldestText({ oldestAt }: QueueView, now: number): string {

@@ -7,7 +7,15 @@ import type {
 } from "../../schedule/schedule-options.ts";
 import { OVERLAPS, type Overlap } from "../../schedule/schedule-record.ts";
 import { loadTasks } from "../app-module.ts";
-import { collect, durationArgument, headersOf, readInput, wholeNumber } from "../arguments.ts";
+import {
+  collect,
+  durationArgument,
+  headersOf,
+  PREEMPT_TEXT,
+  readInput,
+  whenOption,
+  wholeNumber,
+} from "../arguments.ts";
 import { type Cli, type GlobalOptions, withApp } from "../cli.ts";
 import { saySchedule, timeText } from "../schedule-text.ts";
 
@@ -29,8 +37,11 @@ interface CreateArguments extends WhenArguments {
   readonly jitter?: string;
   readonly overlap?: Overlap;
   readonly catchUp?: string;
+  readonly unique?: string;
   readonly queue?: string;
   readonly priority?: string;
+  readonly when?: "always" | "idle";
+  readonly preempt?: boolean;
   readonly header?: readonly string[];
   readonly attempts?: string;
   readonly timeout?: string;
@@ -76,6 +87,7 @@ export function addSchedulesCreate(schedules: Command, cli: Cli): void {
       ),
     )
     .option("--catch-up <which>", "missed runs: none, last, or within a duration (default: last)")
+    .option("--unique <key>", "leave a run out while a task with this key waits or runs")
     .option("--queue <name>", "the queue to wait in")
     .option("--priority <n>", "0 to 9, 9 runs first")
     .option("--header <key=value>", "travels with each task; may be given several times", collect)
@@ -84,6 +96,8 @@ export function addSchedulesCreate(schedules: Command, cli: Cli): void {
     .option("--total-timeout <duration>", "how long each task may take in all")
     .option("--expires-in <duration>", "a task that was not started by then is dropped")
     .option("--retention <duration>", "how long each task is kept after its end")
+    .addOption(whenOption())
+    .option("--preempt", PREEMPT_TEXT)
     .option("--replace", "replace the definition of a schedule that exists")
     .addHelpText("after", CREATE_EXAMPLES)
     .action((name: string, _options, command: Command) =>
@@ -159,7 +173,7 @@ function whenOf(options: WhenArguments): ScheduleSettings {
 }
 
 function settingsOf(options: CreateArguments): ScheduleSettings {
-  const { overlap, catchUp, queue, priority, attempts } = options;
+  const { overlap, catchUp, unique, queue, priority, attempts, when, preempt } = options;
   const headers = headersOf(options.header);
   const durations = ["jitter", "timeout", "totalTimeout", "expiresIn", "retention"] as const;
   const given = durations.flatMap((member) => {
@@ -170,9 +184,12 @@ function settingsOf(options: CreateArguments): ScheduleSettings {
     ...Object.fromEntries(given),
     ...(overlap !== undefined && { overlap }),
     ...(catchUp !== undefined && { catchUp: durationArgument(catchUp) }),
+    ...(unique !== undefined && { unique }),
     ...(queue !== undefined && { queue }),
     ...(priority !== undefined && { priority: wholeNumber("--priority", priority) }),
     ...(headers !== undefined && { headers }),
+    ...(when !== undefined && { when }),
+    ...(preempt !== undefined && { preempt }),
     ...(attempts !== undefined && { retry: { attempts: wholeNumber("--attempts", attempts) } }),
   };
 }

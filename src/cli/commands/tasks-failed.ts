@@ -202,6 +202,6 @@ function sayReport({ output }: Cli, report: RetryManyReport, dryRun: boolean): v
   else for (const id of ids) output.line(id);
   if (output.json) return;
   const would = dryRun ? "would run" : "run";
-  const rest = skipped > 0 ? `; ${skipped} were not failed any more` : "";
+  const rest = skipped > 0 ? `; ${skipped} were not failed any more, or are not unique` : "";
   output.note(`${retried} ${would} once more${rest}${more ? "; there may be more that fit" : ""}.`);
 }

@@ -10,6 +10,7 @@ import { ageText } from "../output.ts";
 import { sayTask } from "../task-text.ts";
 import { addTasksAct } from "./tasks-act.ts";
 import { addTasksFailed } from "./tasks-failed.ts";
+import { addTasksLog } from "./tasks-log.ts";
 import { addTasksWatch } from "./tasks-watch.ts";
 
 interface ListArguments extends GlobalOptions {
@@ -41,7 +42,7 @@ Example:
 export function addTasks(program: Command, cli: Cli): void {
   const tasks = program
     .command("tasks")
-    .summary("list, show, watch, cancel, edit, retry and remove tasks")
+    .summary("list, show, watch, cancel, edit, retry and remove tasks, read their logs")
     .description("Shows what became of tasks, cancels, edits, retries and removes them.")
     .addHelpText("after", "\nExample:\n  $ etask tasks list --state failed\n");
   tasks
@@ -61,6 +62,7 @@ export function addTasks(program: Command, cli: Cli): void {
     .action((id: string, _options, command: Command) =>
       get(cli, id, command.optsWithGlobals<GlobalOptions>()),
     );
+  addTasksLog(tasks, cli);
   addTasksWatch(tasks, cli);
   addTasksFailed(tasks, cli);
   addTasksAct(tasks, cli);

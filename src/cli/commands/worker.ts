@@ -16,6 +16,7 @@ interface Options extends GlobalOptions {
   readonly leaseTtl?: string;
   readonly drain?: string;
   readonly beat: boolean;
+  readonly idle: boolean;
   readonly logLevel: LogLevel;
 }
 
@@ -29,6 +30,7 @@ the rest back and ends with 0. A second signal ends it at once.
 Examples:
   $ etask worker --app tasks.ts
   $ etask worker --app dist/tasks.js --concurrency 20 --queue mail --queue default
+  $ etask worker --app tasks.ts --concurrency 2..16
 `;
 
 /** Adds `etask worker`. */
@@ -38,10 +40,11 @@ export function addWorker(program: Command, cli: Cli): void {
     .summary("run tasks until a signal says stop")
     .description("Takes tasks from queues and runs them until SIGTERM or SIGINT.")
     .requiredOption("--app <file>", "module that exports the tasks")
-    .option("--concurrency <n>", "tasks run at once, 1 to 10000 (default: 3)")
+    .option("--concurrency <n>", "tasks run at once, 1 to 10000, or 2..16 to scale (default: 3)")
     .option("--queue <name...>", 'queues to take from (default: "default")')
     .option("--lease-ttl <duration>", "how long after its death tasks go back (default: 15s)")
     .option("--drain <duration>", "how long to wait for running tasks at the end (default: 30s)")
+    .option("--no-idle", "leave idle tasks to other workers")
     .option("--no-beat", "never be the Beat that keeps time for all")
     .addOption(
       new Option("--log-level <level>", "how much to log").choices(LOG_LEVELS).default("info"),
@@ -69,11 +72,19 @@ async function runWorker(cli: Cli, options: Options): Promise<void> {
   }
 }
 
-function workerOptionsOf({ concurrency, queue, leaseTtl, drain }: Options): WorkerOptions {
+function workerOptionsOf({ concurrency, queue, leaseTtl, drain, idle }: Options): WorkerOptions {
   return {
-    ...(concurrency !== undefined && { concurrency: wholeNumber("--concurrency", concurrency) }),
+    ...(concurrency !== undefined && { concurrency: concurrencyOf(concurrency) }),
+    ...(idle ? undefined : { idle }),
     ...(queue !== undefined && { queues: queue }),
     ...(leaseTtl !== undefined && { leaseTtl: durationArgument(leaseTtl) }),
     ...(drain !== undefined && { drain: durationArgument(drain) }),
   };
+}
+
+/** A number, or two for the bounds between which it follows the load. */
+function concurrencyOf(text: string): NonNullable<WorkerOptions["concurrency"]> {
+  const [min = "", max] = text.split("..", 2);
+  if (max === undefined) return wholeNumber("--concurrency", min);
+  return { min: wholeNumber("--concurrency", min), max: wholeNumber("--concurrency", max) };
 }

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { WorkerView } from "../../broker/worker-view.ts";
 import { type Cli, type GlobalOptions, withApp } from "../cli.ts";
 import { ageText } from "../output.ts";
 
@@ -38,12 +39,27 @@ async function list(cli: Cli, options: GlobalOptions): Promise<void> {
     String(worker.pid),
     worker.queues.join(",") || "-",
     worker.kinds.join(",") || "-",
-    String(worker.concurrency),
+    concurrencyText(worker),
     runningText(worker),
     ageText(now - worker.startedAt.getTime()),
+    roomText(worker),
   ]);
   const titles = ["ID", "HOST", "PID", "QUEUES", "KINDS", "CONCURRENCY", "RUNNING", "SINCE"];
-  output.table(titles, rows);
+  output.table([...titles, "IDLE WORK"], rows);
+}
+
+function concurrencyText({ concurrency, scale }: WorkerView): string {
+  return scale ? `${concurrency} (${scale.min}..${scale.max})` : String(concurrency);
+}
+
+/** Whether a worker takes idle tasks, and what its host was like when that changed last. */
+function roomText({ room, concurrency, scale }: WorkerView): string {
+  if (!room) return "-";
+  if (!room.idle) return `no: ${room.why.join("; ")}`;
+  const only = concurrency === 1 && !scale ? ", with preempt only" : "";
+  const [cpu, memory] = [room.cpu, room.memoryFree].map((share) => Math.round(share * 100));
+  const late = room.eventLoopDelayMs;
+  return `yes${only}: CPU ${cpu} % used, memory ${memory} % free, event loop ${late} ms late`;
 }
 
 /** The count, or with a `+` what it is at least. */

@@ -26,16 +26,25 @@ export function currentRevision({ meta }: Tables): Revision {
   return decodeNumber(meta.get(META.revision)) || FIRST_REVISION;
 }
 
+/** Reads the record of an entry. */
+export type ReadRecord = (key: string) => Buffer | undefined;
+
 /**
  * Makes `writes` at one new revision, logs them, and returns the revision the store is at then: the
- * one before when they change nothing. To be called within a transaction.
+ * one before when they change nothing. To be called within a transaction. `writes` name each key
+ * once, and `read` tells what is there before them.
  */
-export function makeChange(tables: Tables, writes: readonly Write[], time: number): Revision {
+export function makeChange(
+  tables: Tables,
+  writes: readonly Write[],
+  time: number,
+  read: ReadRecord = (key) => tables.entries.get(key),
+): Revision {
   const before = currentRevision(tables);
   const revision = before + 1;
   const changes: Change[] = [];
   for (const write of writes) {
-    const change = makeWrite(tables, write, revision);
+    const change = makeWrite(tables, write, read(write.key), revision);
     if (change !== undefined) changes.push(change);
   }
   if (changes.length === 0) return before;
@@ -44,10 +53,13 @@ export function makeChange(tables: Tables, writes: readonly Write[], time: numbe
   return revision;
 }
 
-function makeWrite(tables: Tables, write: Write, revision: Revision): Change | undefined {
-  const { entries, attached } = tables;
+function makeWrite(
+  { entries, attached }: Tables,
+  write: Write,
+  before: Buffer | undefined,
+  revision: Revision,
+): Change | undefined {
   const { key } = write;
-  const before = entries.get(key);
   const head = before && decodeHead(before);
   const lease = write.op === "put" ? write.lease : undefined;
   if (head?.lease !== undefined && head.lease !== lease) {

@@ -1,8 +1,9 @@
 import { guardHolds, type Part } from "../part.ts";
 import type { Entry, PartResult } from "../store.ts";
-import { currentRevision, makeChange } from "./change.ts";
+import { currentRevision, makeChange, type ReadRecord } from "./change.ts";
 import { leaseLives } from "./lease.ts";
-import { readEntry } from "./reading.ts";
+import { recordReader } from "./reading.ts";
+import { decodeEntry, decodeHead } from "./records.ts";
 import type { Answer } from "./requests.ts";
 import type { Tables } from "./tables.ts";
 
@@ -18,14 +19,16 @@ export interface Moment {
  */
 export function applyCommit(tables: Tables, parts: readonly Part[], moment: Moment): Answer {
   const judged = currentRevision(tables);
-  const held = parts.filter((part) => holds(tables, part));
+  // Many parts look at the same keys, and most write what they have looked at.
+  const read = recordReader(tables);
+  const held: Part[] = [];
   const reads = new Map<Part, (Entry | undefined)[]>();
   for (const part of parts) {
-    if (held.includes(part)) continue;
-    reads.set(
-      part,
-      (part.otherwise ?? []).map((key) => readEntry(tables, key)),
-    );
+    if (holds(part, read)) held.push(part);
+    else {
+      const missed = (part.otherwise ?? []).map((key) => entryOf(key, read(key)));
+      reads.set(part, missed);
+    }
   }
   const writes = held.flatMap((part) => part.writes);
   for (const write of writes) {
@@ -33,7 +36,7 @@ export function applyCommit(tables: Tables, parts: readonly Part[], moment: Mome
     if (leaseLives(tables, write.lease, moment.monotonic)) continue;
     return { ok: false, failure: { code: "LEASE_LOST", lease: write.lease } };
   }
-  const revision = makeChange(tables, writes, moment.wall);
+  const revision = makeChange(tables, writes, moment.wall, read);
   const result = parts.map((part): PartResult => {
     const missed = reads.get(part);
     if (missed === undefined) return { applied: true, revision, reads: [] };
@@ -42,6 +45,13 @@ export function applyCommit(tables: Tables, parts: readonly Part[], moment: Mome
   return { ok: true, result };
 }
 
-function holds(tables: Tables, part: Part): boolean {
-  return part.guards.every((guard) => guardHolds(guard, readEntry(tables, guard.key)));
+function holds({ guards }: Part, read: ReadRecord): boolean {
+  return guards.every((guard) => {
+    const record = read(guard.key);
+    return guardHolds(guard, record && decodeHead(record));
+  });
+}
+
+function entryOf(key: string, record: Buffer | undefined): Entry | undefined {
+  return record && decodeEntry(key, record);
 }

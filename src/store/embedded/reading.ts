@@ -26,9 +26,24 @@ export function requireKnown(tables: Tables, revision: Revision): void {
 
 /** The entry at `key`. A key that cannot be written is absent. */
 export function readEntry(tables: Tables, key: string): Entry | undefined {
-  if (key === "" || key.length > KEY_BYTES_MAX) return undefined;
-  const record = tables.entries.get(key);
+  const record = readRecord(tables, key);
   return record && decodeEntry(key, record);
+}
+
+/** The record of an entry; there is none of a key that cannot be. */
+export function readRecord({ entries }: Tables, key: string): Buffer | undefined {
+  return key === "" || key.length > KEY_BYTES_MAX ? undefined : entries.get(key);
+}
+
+/** Reads records, each once: good while nothing is written at the keys that it has read. */
+export function recordReader(tables: Tables): (key: string) => Buffer | undefined {
+  const known = new Map<string, Buffer | undefined>();
+  return (key) => {
+    if (known.has(key)) return known.get(key);
+    const record = readRecord(tables, key);
+    known.set(key, record);
+    return record;
+  };
 }
 
 /** The arguments of a range, checked. */

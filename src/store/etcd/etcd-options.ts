@@ -127,7 +127,12 @@ function resolveCredentials({
   throw new InvalidOptionsError("username and password must be given together.");
 }
 
-function readTls(given: EtcdTlsOptions): TlsMaterial {
+/**
+ * Reads the files of `tls`.
+ *
+ * @throws InvalidOptionsError (`INVALID_OPTIONS`) naming the one that cannot be used.
+ */
+export function readTls(given: EtcdTlsOptions): TlsMaterial {
   requireKnownKeys("tls", given, ["ca", "cert", "key", "serverName"]);
   const { ca, cert, key, serverName } = given;
   if ((cert === undefined) !== (key === undefined)) {

@@ -1,0 +1,39 @@
+import type { Clock } from "../../base/clock.ts";
+import { createDeferred } from "../../base/deferred.ts";
+
+/** What else may end a wait. */
+export interface Bounds {
+  /** The wait is over after so long. Needs `clock`. */
+  readonly ms?: number;
+  readonly clock?: Clock;
+  /** The wait is over when one of them aborts. */
+  readonly signals?: readonly AbortSignal[];
+}
+
+/**
+ * Resolves to what `act` resolves to, or to `undefined` when the bounds end the wait first. Rejects
+ * when `act` does. Leaves nothing behind, neither a timer nor a listener.
+ */
+export async function within<T>(
+  act: Promise<T>,
+  { ms, clock, signals = [] }: Bounds,
+): Promise<T | undefined> {
+  const over = createDeferred<undefined>();
+  const end = () => over.resolve(undefined);
+  const cancel = ms === undefined ? () => {} : clock?.after(ms, end);
+  for (const signal of signals) {
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true });
+  }
+  try {
+    return await Promise.race([act, over.promise]);
+  } finally {
+    cancel?.();
+    for (const signal of signals) signal.removeEventListener("abort", end);
+  }
+}
+
+/** Resolves when the wait is over by its bounds alone. */
+export async function untilOver(bounds: Bounds): Promise<void> {
+  await within(new Promise<never>(() => {}), bounds);
+}
