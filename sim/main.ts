@@ -1,10 +1,10 @@
 /**
- * `npm run sim [-- --runs N --seed S --jobs J --twice]`: runs N seeds from S on and says what broke.
- * One seed alone (`--seed S`) is run with everything that is needed to understand it: what broke,
+ * `npm run sim [-- --runs N --seed S --jobs J --twice]`: runs N seeds from S on and says what
+ * broke; with `--twice` also whether each does the same twice. One seed alone (`--seed S`) is run with everything that is needed to understand it: what broke,
  * the last events about it, and the smallest plan that still breaks it.
  *
- * `npm run sim -- --mutations [--runs N --only NAME]`: puts known bugs back, one at a time, and runs
- * at most N seeds to find each.
+ * `npm run sim -- --mutations [--runs N --only NAME]`: puts known bugs back, one at a time, and
+ * runs at most N seeds to find each.
  */
 import { execFileSync, fork } from "node:child_process";
 import { availableParallelism } from "node:os";

@@ -2,7 +2,7 @@ import { hash } from "../../src/base/hash.ts";
 import type { Random } from "../../src/base/random.ts";
 import { createSeededRandom } from "../../src/testing/seeded-random.ts";
 
-/** Chance for one purpose: what one part of the simulation draws never shifts what another one does. */
+/** Chance for one purpose: what one part of the simulation draws never shifts another one's. */
 export interface Chance extends Random {
   /** A whole number from 0 to below `limit`. */
   below(limit: number): number;

@@ -128,9 +128,9 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
     source: "found by this simulation; Oban #862, graphile-worker #204 (stuck after a crash)",
     edits: [
       {
-        file: "src/store/read-since.ts",
-        find: "  if (readAt >= since) return;",
-        replace: "  if (readAt >= since || readAt > 0) return;",
+        file: "src/broker/rescue-worker.ts",
+        find: "  requireSince(goneAt, readRevision);\n",
+        replace: "",
       },
     ],
     caughtBy: ["I2", "I15", "I12", "I14"],

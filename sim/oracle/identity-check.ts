@@ -52,7 +52,7 @@ export class IdentityCheck {
       const { answer } = order;
       const { kind } = answer;
       if (kind === "created" && count === 0) this.#wrong(order, count);
-      // The store refused a second copy, and the first one came when it would not have been refused.
+      // The store refused a second copy, and the first one came when that would not have been.
       const late = this.#late.has(order.n);
       // A second copy found the task of the first one, changed by somebody else since.
       const own = answer.kind === "joined" && answer.id === this.#idOf.get(order.n);

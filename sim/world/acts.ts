@@ -61,7 +61,7 @@ export function planAct(chance: Chance, uses: Uses): Act {
   const id = idIn(chance, uses);
   const queue = chance.pick(uses.queues);
   const acts: (readonly [weight: number, act: () => Act])[] = [
-    [14, () => planEnqueue(chance, uses)],
+    [22, () => planEnqueue(chance, uses)],
     [3, () => ({ kind: "cancel", id, graceMs: chance.below(4_000) })],
     [2, () => ({ kind: "update", id, change: planChange(chance, queue) })],
     [3, () => ({ kind: "retry", id })],

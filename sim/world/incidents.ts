@@ -70,17 +70,19 @@ export class Incidents {
     }
   }
 
-  /** Puts everything right. */
+  /** Whether everybody can be reached and works. */
+  get over(): boolean {
+    const { now } = this.#network.scheduler;
+    return [...this.#actors.values()].every(({ process }) => {
+      const { mutedUntil = 0, deafUntil = 0, pausedUntil = 0 } = process ?? {};
+      return Math.max(mutedUntil, deafUntil, pausedUntil) <= now;
+    });
+  }
+
+  /** Puts everything right that does not pass by itself. */
   heal(): void {
     this.#network.usedShare = 0;
-    for (const actor of this.#actors.values()) {
-      actor.setSkew(0);
-      const { process } = actor;
-      if (!process) continue;
-      process.pausedUntil = 0;
-      process.mutedUntil = 0;
-      process.deafUntil = 0;
-    }
+    for (const actor of this.#actors.values()) actor.setSkew(0);
   }
 
   #startLater(actor: Actor): void {

@@ -178,6 +178,7 @@ class World {
     for (const actor of this.#actors.values()) actor.start();
     const underWayMs = this.#plan.rates.late > 0 ? LATE_MS_MAX : 0;
     await this.#until(underWayMs, () => false);
+    await this.#until(PEACE_MS_MAX, () => this.#incidents.over);
     // What was begun before, a pause of a queue for one, may come about only now.
     await this.#until(PEACE_MS_MAX, () => this.#allUp() && !this.#busyLives());
     const late = () => this.#oracle.schedules.late(EPOCH_MS + this.#scheduler.now, LATE_TICK_MS);

@@ -67,7 +67,7 @@ function requireKind(option: string, kind: unknown): IsolateKind {
 }
 
 function requireModule(module: unknown): string {
-  if (typeof module === "string" && module.startsWith("file://")) return module;
+  if (typeof module === "string" && /^file:\/\//.test(module)) return module;
   if (typeof module === "string" && isAbsolute(module)) return pathToFileURL(module).href;
   throw new InvalidOptionsError(
     "isolate.module must be the module that exports the task, as import.meta.url or an absolute " +
