@@ -1,6 +1,8 @@
 /**
  * `npm run sim [-- --runs N --seed S --jobs J --twice]`: runs N seeds from S on and says what
- * broke; with `--twice` also whether each does the same twice. One seed alone (`--seed S`) is run with everything that is needed to understand it: what broke,
+ * broke; with `--twice` also whether each does the same twice.
+ *
+ * `npm run sim -- --seed S`: one seed with everything that is needed to understand it: what broke,
  * the last events about it, and the smallest plan that still breaks it.
  *
  * `npm run sim -- --mutations [--runs N --only NAME]`: puts known bugs back, one at a time, and

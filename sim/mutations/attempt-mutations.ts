@@ -5,7 +5,7 @@ export const ATTEMPT_MUTATIONS: readonly Mutation[] = [
   {
     name: "unfenced finish",
     bug: "An attempt that has lost its task ends the one that runs now.",
-    source: "pg-boss #555; BullMQ #489, #1596 (lock lost while the event loop stands)",
+    source: "pg-boss #555; BullMQ #489, #596, #1497 (lock lost while the event loop stands)",
     edits: [
       {
         file: "src/broker/finish.ts",
@@ -16,7 +16,7 @@ export const ATTEMPT_MUTATIONS: readonly Mutation[] = [
       },
     ],
     caughtBy: ["I2", "I3", "I5"],
-    seed: 1,
+    seed: 3,
   },
   {
     name: "rescue by belief",
@@ -57,7 +57,7 @@ export const ATTEMPT_MUTATIONS: readonly Mutation[] = [
       },
     ],
     caughtBy: ["I4", "I2"],
-    seed: 1,
+    seed: 10,
   },
   {
     name: "popped before it is written",
@@ -96,7 +96,7 @@ export const ATTEMPT_MUTATIONS: readonly Mutation[] = [
   {
     name: "list dropped too early",
     bug: "The list of what a worker holds goes with its first outcome, not its last.",
-    source: "BullMQ #2466 (active list and job out of step)",
+    source: "Oban #862, graphile-worker #204 (tasks of a crashed worker stay stuck)",
     edits: [
       {
         file: "src/worker/hands.ts",
@@ -110,7 +110,7 @@ export const ATTEMPT_MUTATIONS: readonly Mutation[] = [
   {
     name: "report after the end",
     bug: "Progress of an attempt that is over shows up on a task that has ended or runs elsewhere.",
-    source: "BullMQ #1596; Celery results overwritten by late state updates (#4857)",
+    source: "pg-boss #555 (what an expired job says overwrites what is so by then)",
     edits: [
       {
         file: "src/task/progress.ts",
@@ -123,7 +123,7 @@ export const ATTEMPT_MUTATIONS: readonly Mutation[] = [
       },
     ],
     caughtBy: ["I5", "I14"],
-    seed: 1,
+    seed: 10,
   },
   {
     name: "cancel forgotten by a retry",
@@ -137,12 +137,12 @@ export const ATTEMPT_MUTATIONS: readonly Mutation[] = [
       },
     ],
     caughtBy: ["I3"],
-    seed: 1,
+    seed: 140,
   },
   {
     name: "pause is a hint",
     bug: "Tasks of a queue are taken after its pause was confirmed.",
-    source: "Bull #1909; Oban (a pause reaches producers by notification)",
+    source: "queues whose workers hear of a pause by a message",
     edits: [
       {
         file: "src/broker/take.ts",
@@ -185,6 +185,6 @@ export const ATTEMPT_MUTATIONS: readonly Mutation[] = [
       },
     ],
     caughtBy: ["I12", "I14"],
-    seed: 1,
+    seed: 13,
   },
 ];

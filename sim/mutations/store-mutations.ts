@@ -13,8 +13,8 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
         replace: "    if (!unknown || parts.length > 0) return this.#store.commit(parts);",
       },
     ],
-    caughtBy: ["I1", "I6", "I15", "I3"],
-    seed: 1,
+    caughtBy: ["I1", "I6", "I15", "I3", "I2"],
+    seed: 5,
   },
   {
     name: "give up after a lost answer",
@@ -28,7 +28,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
       },
     ],
     caughtBy: ["I15"],
-    seed: 1,
+    seed: 70,
   },
   {
     name: "list, then watch with a gap",
@@ -49,7 +49,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
       },
     ],
     caughtBy: ["I15", "I14", "I4"],
-    seed: 1,
+    seed: 10,
   },
   {
     name: "resume from the newest revision",
@@ -91,13 +91,13 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
         replace: "    const since = 0;",
       },
     ],
-    caughtBy: ["I15"],
-    seed: 1,
+    caughtBy: ["I15", "I13"],
+    seed: 35,
   },
   {
     name: "cleaning up what was made anew",
     bug: "A task that is retried by hand is removed when the retention of its first life is over.",
-    source: "BullMQ #2734 (auto-removal takes what is still wanted)",
+    source: "BullMQ #3362 (automatic removal takes what is still waited for)",
     edits: [
       {
         file: "src/broker/redrive.ts",
@@ -106,7 +106,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
       },
     ],
     caughtBy: ["I1", "I2", "I3"],
-    seed: 1,
+    seed: 5,
   },
   {
     name: "no turns at keys",
@@ -120,7 +120,7 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
       },
     ],
     caughtBy: ["I1", "I15", "I2", "I3"],
-    seed: 1,
+    seed: 6,
   },
   {
     name: "hands forgotten on an old read",
@@ -134,6 +134,6 @@ export const STORE_MUTATIONS: readonly Mutation[] = [
       },
     ],
     caughtBy: ["I2", "I15", "I12", "I14"],
-    seed: 1,
+    seed: 35,
   },
 ];

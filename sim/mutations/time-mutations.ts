@@ -22,7 +22,7 @@ export const TIME_MUTATIONS: readonly Mutation[] = [
   {
     name: "early by a read ahead",
     bug: "Delayed tasks start before their time.",
-    source: "kombu #337 (ETA against the wrong clock)",
+    source: "Celery #6438, Bull #2207 (an hour early or late around clock changes)",
     edits: [
       {
         file: "src/beat/timed-index.ts",
@@ -45,7 +45,7 @@ export const TIME_MUTATIONS: readonly Mutation[] = [
       },
     ],
     caughtBy: ["I2"],
-    seed: 1,
+    seed: 2,
   },
   {
     name: "missing spec believed on an old read",
@@ -59,12 +59,12 @@ export const TIME_MUTATIONS: readonly Mutation[] = [
       },
     ],
     caughtBy: ["I6"],
-    seed: 1,
+    seed: 2,
   },
   {
     name: "ids of ticks by the clock",
     bug: "Two schedulers at once make two tasks for one instant.",
-    source: "Celery #2856 (two beats); River #342, Oban #32",
+    source: "Celery #2856 (two beats); River #342, oban-py #32 (three leaders)",
     edits: [
       {
         file: "src/schedule/run-part.ts",
@@ -75,7 +75,7 @@ export const TIME_MUTATIONS: readonly Mutation[] = [
       },
     ],
     caughtBy: ["I1", "I2", "I3", "I10"],
-    seed: 1,
+    seed: 15,
   },
   {
     name: "schedule moves on alone",
@@ -94,7 +94,7 @@ export const TIME_MUTATIONS: readonly Mutation[] = [
       },
     ],
     caughtBy: ["I10"],
-    seed: 1,
+    seed: 2,
   },
   {
     name: "unique by looking first",

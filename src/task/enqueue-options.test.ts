@@ -12,6 +12,8 @@ test("options: without a word everything has its default", () => {
     headers: undefined,
     retry: undefined,
     retention: undefined,
+    idle: false,
+    preempt: false,
   });
 });
 

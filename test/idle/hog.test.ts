@@ -1,70 +1,20 @@
-import { readFile } from "node:fs/promises";
-import { setTimeout as wait } from "node:timers/promises";
 import { expect, test } from "vitest";
-import { type App, createApp } from "../../src/index.ts";
+import { type App, createApp, type WorkerOptions } from "../../src/index.ts";
 import { type ScenarioStore, scenarioStores } from "../scenario/stores.ts";
 import { WorkerChild } from "../scenario/worker-child.ts";
+import { happensWhenCalm, ONLY_BUSY } from "./calm.ts";
 import { startHogs } from "./support.ts";
 
 // Real processes on the real machine: hogs that want every processor, beside a worker that measures
-// it. Others may use the machine, too, and then there rightly is no room. So whatever waits for room
-// is timed from when the machine was calm, as this test sees it for itself, and when others do not
-// let it become calm, all that can be seen is that the worker stays out.
+// it. Others may use the machine, too, and then there rightly is no room. So whatever waits for
+// room is timed from when the machine was calm, as this test sees it for itself, and when others do
+// not let it become calm, all that can be seen is that the worker stays out.
 
-/** Below this the machine is calm: less than four fifths of all limits used here. */
-const CALM = 0.45;
-const RESUME_S = 15;
-/** When others kept the machine busy for so long, they will go on. */
-const BUSY_MS = 60_000;
 const ROOM = "etask:worker:room";
 const TAKEN = "etask:task:taken";
 const FINISHED = "etask:task:finished";
+const RESIZED = "etask:worker:resized";
 const PROGRAM = new URL("./worker-program.ts", import.meta.url);
-
-const ONLY_BUSY = "Others kept the machine busy, so it was only seen that idle work stays out.";
-
-/** What all processors have done but for the process `except`, in ticks. */
-async function processorTimes(except: number): Promise<{ busy: number; total: number }> {
-  const [line = ""] = (await readFile("/proc/stat", "utf8")).split("\n");
-  const ticks = line.split(/ +/).slice(1, 9).map(Number);
-  const total = ticks.reduce((sum, each) => sum + each, 0);
-  const stat = await readFile(`/proc/${except}/stat`, "utf8");
-  const [user = 0, system = 0] = stat
-    .slice(stat.lastIndexOf(")"))
-    .split(" ")
-    .slice(12, 14)
-    .map(Number);
-  return { total, busy: total - (ticks[3] ?? 0) - (ticks[4] ?? 0) - user - system };
-}
-
-/** Resolves when all but `except` were calm for {@link RESUME_S} in a row, as of each second. */
-async function calmLongEnough(except: number, signal: AbortSignal): Promise<"calm"> {
-  for (let calm = 0; calm < RESUME_S; ) {
-    const before = await processorTimes(except);
-    await wait(1_000, undefined, { signal });
-    const now = await processorTimes(except);
-    const share = (now.busy - before.busy) / (now.total - before.total);
-    calm = share < CALM ? calm + 1 : 0;
-  }
-  return "calm";
-}
-
-/**
- * Waits for what happens once there is room. Returns whether it did; `false` when others kept the
- * machine busy all the time.
- *
- * @throws when the machine was calm for long enough and nothing happened.
- */
-async function happensWhenCalm(except: number, event: Promise<unknown>): Promise<boolean> {
-  const over = new AbortController();
-  const first = await Promise.race([
-    event.then(() => "happened" as const),
-    calmLongEnough(except, over.signal),
-    wait(BUSY_MS, "busy" as const, { signal: over.signal }),
-  ]).finally(() => over.abort());
-  expect(first).not.toBe("calm");
-  return first === "happened";
-}
 
 async function runQuick(app: App, count: number): Promise<void> {
   for (let n = 0; n < count; n += 1) {
@@ -73,9 +23,13 @@ async function runQuick(app: App, count: number): Promise<void> {
 }
 
 /** A worker beside whatever else there is. */
-async function start(open: () => Promise<ScenarioStore>, cpu: number) {
+async function start(
+  open: () => Promise<ScenarioStore>,
+  cpu: number,
+  concurrency: NonNullable<WorkerOptions["concurrency"]> = 3,
+) {
   const opened = await open();
-  const options = { concurrency: 3, idle: { cpu, eventLoopDelay: "1m" } } as const;
+  const options = { concurrency, idle: { cpu, eventLoopDelay: "1m" } } as const;
   const app = await createApp({ store: opened.url, tasks: [], beat: false });
   const worker = await WorkerChild.start(opened.url, options, {}, PROGRAM);
   return {
@@ -143,4 +97,23 @@ test("hog: idle work of one's own is none, so it ends although it wants a whole 
     return;
   }
   if (!(await happensWhenCalm(worker.pid, handle.result()))) await annotate(ONLY_BUSY);
+});
+
+test("autoscale: a worker grows while tasks wait, and shrinks when they have ended", {
+  timeout: 240_000,
+}, async ({ annotate }) => {
+  const { open } = scenarioStores[0] as (typeof scenarioStores)[number];
+  await using place = await start(open, 0.9, { min: 1, max: 4 });
+  const { app, worker } = place;
+  for (let n = 0; n < 12; n += 1) await app.enqueue("scrub", 3_000);
+  const resized = (to: number) => worker.seenThat(RESIZED, (event) => event.to === to);
+  if (!(await happensWhenCalm(worker.pid, resized(4)))) {
+    await annotate(ONLY_BUSY);
+    return;
+  }
+  // Whether it was not used or others took the host: slots go, one at a time.
+  const fewer = await worker.seenThat(RESIZED, ({ from, to }) => Number(to) < Number(from));
+  expect(fewer).toMatchObject({ from: 4, to: 3 });
+  const shown = async () => (await app.broker.workers())[0];
+  await expect.poll(shown, { timeout: 5_000 }).toMatchObject({ scale: { min: 1, max: 4 } });
 });

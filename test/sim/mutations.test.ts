@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { MUTATIONS } from "../../sim/mutations/mutations.ts";
 import { checkMutation, runMutation } from "../../sim/mutations/run-mutation.ts";
@@ -9,6 +10,13 @@ test("mutations: each known bug can still be put back, and has a name of its own
   for (const mutation of MUTATIONS) await checkMutation(mutation);
   expect(new Set(MUTATIONS.map(({ name }) => name)).size).toBe(MUTATIONS.length);
   expect(MUTATIONS.length).toBeGreaterThanOrEqual(20);
+});
+
+test("mutations: docs/reliability.md names each of them, and its seed", async () => {
+  const text = await readFile(new URL("../../docs/reliability.md", import.meta.url), "utf8");
+  for (const { name, bug, source, caughtBy, seed } of MUTATIONS) {
+    expect(text).toContain(`| ${name} | ${bug} | ${source} | ${caughtBy.join(", ")} | ${seed} |`);
+  }
 });
 
 test.each(MUTATIONS.map((mutation) => [mutation.name, mutation] as const))(
