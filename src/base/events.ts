@@ -1,4 +1,4 @@
-import { channel } from "node:diagnostics_channel";
+import { type Channel, channel } from "node:diagnostics_channel";
 
 /**
  * Every event that etask publishes, by the name of its `node:diagnostics_channel`.
@@ -104,8 +104,49 @@ export interface Events {
   "etask:loop:failed": { loop: string; error: unknown };
 }
 
+/**
+ * The channels of all events. They are held, because Node 20 forgets a channel that nobody holds
+ * when its last subscriber leaves, and may then forget the one that a new subscriber made as well:
+ * the old one's finalizer removes it by its name.
+ */
+const CHANNELS: ReadonlyMap<string, Channel> = new Map(
+  Object.keys({
+    "etask:store:hazard": true,
+    "etask:store:reconnecting": true,
+    "etask:store:resolving": true,
+    "etask:record:malformed": true,
+    "etask:watch:relisted": true,
+    "etask:worker:started": true,
+    "etask:worker:lease-lost": true,
+    "etask:worker:stopped": true,
+    "etask:worker:room": true,
+    "etask:worker:resized": true,
+    "etask:task:taken": true,
+    "etask:task:finished": true,
+    "etask:task:stale": true,
+    "etask:task:rescued": true,
+    "etask:task:kind-unknown": true,
+    "etask:beat:elected": true,
+    "etask:beat:resigned": true,
+    "etask:beat:compacted": true,
+    "etask:store:space": true,
+    "etask:queue:changed": true,
+    "etask:task:zombie": true,
+    "etask:task:overdue": true,
+    "etask:runner:started": true,
+    "etask:runner:ended": true,
+    "etask:schedule:ticked": true,
+    "etask:schedule:skipped": true,
+    "etask:schedule:superseded": true,
+    "etask:agent:registered": true,
+    "etask:agent:lease-lost": true,
+    "etask:agent:stopped": true,
+    "etask:loop:failed": true,
+  } satisfies Record<keyof Events, true>).map((name) => [name, channel(name)]),
+);
+
 /** Publishes one event; free when nobody subscribed. */
 export function publish<Name extends keyof Events>(name: Name, event: Events[Name]): void {
-  const target = channel(name);
-  if (target.hasSubscribers) target.publish(event);
+  const target = CHANNELS.get(name);
+  if (target?.hasSubscribers) target.publish(event);
 }
