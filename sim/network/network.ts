@@ -41,6 +41,8 @@ const LATENCY_MS = 2;
 const SLOW_MS_MAX = 2_000;
 const LEASE_LATE_MS_MAX = 8_000;
 
+/** A caller gives a request up after so long. */
+export const CALL_MS_MAX = 3_000;
 /** So long after it was given up a request may still arrive. */
 export const LATE_MS_MAX = 12_000;
 

@@ -18,11 +18,9 @@ import {
   StoreUnavailableError,
 } from "../../src/store/store-errors.ts";
 import type { StoreUpkeep } from "../../src/store/upkeep.ts";
-import { LATE_MS_MAX, type Network, type Process } from "./network.ts";
+import { CALL_MS_MAX, LATE_MS_MAX, type Network, type Process } from "./network.ts";
 import { SimWatch } from "./sim-watch.ts";
 
-/** A caller gives a request up after so long. */
-const CALL_MS_MAX = 3_000;
 /** A stale read is at most so many revisions behind. */
 const STALE_REVISIONS_MAX = 40;
 const QUOTA_BYTES = 2_147_483_648;

@@ -1,7 +1,7 @@
 import type { Entry, WatchBatch } from "../../src/store/store.ts";
 import { currentState } from "../../src/task/current.ts";
 import { decodeSpec } from "../../src/task/decode.ts";
-import { parseTaskKey } from "../../src/task/keyspace.ts";
+import { parseTaskKey, scheduleOfKey } from "../../src/task/keyspace.ts";
 import { isFinal } from "../../src/task/state.ts";
 import type { Input } from "../world/handlers.ts";
 import type { Ledger, Order } from "../world/ledger.ts";
@@ -24,6 +24,8 @@ export class IdentityCheck {
   readonly #ledger: Ledger;
   /** How often a task was created, by the number of its order, and by its id. */
   readonly #byOrder = new Map<number, number>();
+  /** When the tasks that are gone went. */
+  readonly #goneAt = new Map<string, number>();
   readonly #idOf = new Map<number, string>();
   /** Orders that a copy of their request carried out which had been given up. */
   readonly #late = new Set<number>();
@@ -37,10 +39,11 @@ export class IdentityCheck {
   /** Call it before `HistoryCheck` replays the revision. */
   before({ revision, events }: WatchBatch, when: Moment): void {
     for (const event of events) {
+      if (event.type === "delete") this.#forgetSchedule(event.key);
       const parsed = parseTaskKey(event.key);
       if (parsed?.part !== "spec") continue;
       const { id } = parsed;
-      if (event.type === "delete") this.#gone(revision, id);
+      if (event.type === "delete") this.#gone(revision, id, when);
       else if (event.entry.version === 1) this.#created(revision, when, event.entry);
     }
   }
@@ -56,8 +59,11 @@ export class IdentityCheck {
       const late = this.#late.has(order.n);
       // A second copy found the task of the first one, changed by somebody else since.
       const own = answer.kind === "joined" && answer.id === this.#idOf.get(order.n);
+      // Or the task of the first one was removed before the second copy came.
+      const goneAt = this.#goneAt.get(this.#idOf.get(order.n) ?? "") ?? Number.POSITIVE_INFINITY;
+      const removed = goneAt - order.sentAt < UNSETTLED_MS;
       const none = kind === "joined" || kind === "refused";
-      if (none && count > 0 && !late && !own) this.#wrong(order, count);
+      if (none && count > 0 && !late && !own && !removed) this.#wrong(order, count);
     }
   }
 
@@ -80,7 +86,16 @@ export class IdentityCheck {
     if (count > 1 && at - sentAt > UNSETTLED_MS) find(`order ${n} was carried out ${count} times`);
   }
 
-  #gone(revision: number, id: string): void {
+  /** One that is made anew begins anew. */
+  #forgetSchedule(key: string): void {
+    if (!key.startsWith("schedule/")) return;
+    for (const id of this.#byTick.keys()) {
+      if (id.startsWith(`${scheduleOfKey(key)}@`)) this.#byTick.delete(id);
+    }
+  }
+
+  #gone(revision: number, id: string, { at }: Moment): void {
+    this.#goneAt.set(id, at);
     const task = this.#history.tasks.get(id);
     if (!task?.spec) return;
     const { state } = currentState(task.spec, task.state);

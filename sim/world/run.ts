@@ -12,7 +12,7 @@ import { EPOCH_MS } from "../engine/life-clock.ts";
 import { Scheduler } from "../engine/scheduler.ts";
 import { Trace } from "../engine/trace.ts";
 import { NO_FAULTS } from "../network/faults.ts";
-import { LATE_MS_MAX, Network } from "../network/network.ts";
+import { CALL_MS_MAX, LATE_MS_MAX, Network } from "../network/network.ts";
 import type { Finding } from "../oracle/finding.ts";
 import { Oracle } from "../oracle/oracle.ts";
 import { Actor } from "./actor.ts";
@@ -176,11 +176,11 @@ class World {
     this.#network.rates = NO_FAULTS;
     this.#incidents.heal();
     for (const actor of this.#actors.values()) actor.start();
-    const underWayMs = this.#plan.rates.late > 0 ? LATE_MS_MAX : 0;
+    // What was begun before, a pause of a queue for one, may come about only now, or once more.
+    const ready = () => this.#incidents.over && this.#allUp() && !this.#busyLives();
+    await this.#until(PEACE_MS_MAX, ready);
+    const underWayMs = this.#plan.rates.late > 0 ? CALL_MS_MAX + LATE_MS_MAX : 0;
     await this.#until(underWayMs, () => false);
-    await this.#until(PEACE_MS_MAX, () => this.#incidents.over);
-    // What was begun before, a pause of a queue for one, may come about only now.
-    await this.#until(PEACE_MS_MAX, () => this.#allUp() && !this.#busyLives());
     const late = () => this.#oracle.schedules.late(EPOCH_MS + this.#scheduler.now, LATE_TICK_MS);
     await this.#until(PEACE_MS_MAX, () => late().length === 0);
     for (const name of late()) this.fail("I10", name, "it has an instant that is not dealt with");
