@@ -8,8 +8,11 @@ import {
   openSync,
   readdirSync,
   statSync,
+  unlinkSync,
+  writeSync,
 } from "node:fs";
 import { dirname, join } from "node:path";
+import { threadId } from "node:worker_threads";
 import type { RootDatabase } from "lmdb";
 import type { Random } from "../../base/random.ts";
 import { StoreRefusedError } from "../store-errors.ts";
@@ -31,6 +34,12 @@ const FORMAT_VERSION = 1;
 
 const FORMAT_NAME = "etask embedded store";
 
+/** Begins the name of a file that is there for a moment, or forgotten by a process that died then. */
+const ROOM_FILE = "etask.room-";
+
+/** What a new store needs at once: the lock file and a few pages. */
+const ROOM_BYTES = 131_072;
+
 /**
  * Opens the store's tables in a directory, making both when they are missing.
  *
@@ -42,6 +51,7 @@ const FORMAT_NAME = "etask embedded store";
 export function openDirectory(directory: string, random: Random): Tables {
   const made = prepareDirectory(directory);
   requireSound(join(directory, DATA_FILE));
+  refusing(directory, () => requireRoom(directory));
   const root = refusing(directory, () => openRoot(directory));
   try {
     requireOurs(directory, root);
@@ -62,7 +72,7 @@ function prepareDirectory(directory: string): boolean {
     makeDirectory(directory);
     const files = readdirSync(directory);
     const ours = [DATA_FILE, LOCK_FILE, NOTICE_FILE];
-    const foreign = files.find((file) => !ours.includes(file));
+    const foreign = files.find((file) => !ours.includes(file) && !file.startsWith(ROOM_FILE));
     if (foreign !== undefined && !files.includes(DATA_FILE)) {
       throw new StoreRefusedError(
         `${directory} holds other files (${foreign}) and no etask store. ` +
@@ -91,6 +101,23 @@ function makeDirectory(directory: string): void {
   }
 }
 
+/**
+ * LMDB maps its lock file into memory, and the system ends a process that touches a page of it for
+ * which the disk has no room. So where there is no lock file yet, it is seen to that there is.
+ */
+function requireRoom(directory: string): void {
+  const lock = statSync(join(directory, LOCK_FILE), { throwIfNoEntry: false });
+  if (lock !== undefined && lock.blocks > 0) return;
+  const path = join(directory, `${ROOM_FILE}${process.pid}-${threadId}`);
+  const file = openSync(path, "wx", 0o600);
+  try {
+    unlinkSync(path);
+    for (let left = ROOM_BYTES; left > 0; ) left -= writeSync(file, Buffer.alloc(left));
+  } finally {
+    closeSync(file);
+  }
+}
+
 /** LMDB's own directory of tables tells whether the file is ours, before anything is written. */
 function requireOurs(directory: string, root: RootDatabase<Buffer, string>): void {
   const names = [...root.getKeys({ start: " " })];
@@ -113,12 +140,13 @@ function requireFormat(directory: string, tables: Tables, random: Random): void 
   const { meta } = tables;
   if (snapshot(tables, () => meta.get(META.format)) === undefined) {
     const format: Format = { name: FORMAT_NAME, version: FORMAT_VERSION, id: random.hex(16) };
-    transaction(tables, () => {
+    const write = () => {
       if (meta.get(META.format) === undefined) {
         meta.putSync(META.format, Buffer.from(JSON.stringify(format)));
       }
       return format;
-    });
+    };
+    refusing(directory, () => transaction(tables, write));
   }
   const format = parseFormat(snapshot(tables, () => meta.get(META.format)));
   if (format?.name !== FORMAT_NAME) {
@@ -146,6 +174,8 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: "may not be written. Change its permissions, or run as its owner",
   EROFS: "is on a read-only file system. Name a directory that can be written",
   ENOSPC: "is on a full disk. Free some space",
+  EDQUOT: "is on a full disk. Free some space",
+  EFBIG: "may not hold files large enough. Raise the limit of the system",
 };
 
 /** Turns errors of the system and of LMDB into refusals. */
