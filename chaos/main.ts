@@ -2,8 +2,8 @@
  * `npm run chaos [-- --duration 60s --seed S --members 3|1|embedded --keep --clean]`: lets real
  * processes work on a real store while things go wrong, and judges what came of it.
  *
- * `npm run chaos -- crash [--times 500 --seed S]`: kills writers of an embedded store so often, lets
- * the power fail at every moment of another one, and looks at what is left.
+ * `npm run chaos -- crash [--times 500 --seed S]`: kills writers of an embedded store so often,
+ * lets the power fail at every moment of another one, and looks at what is left.
  */
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,8 +1,9 @@
 import { systemClock } from "../src/base/clock.ts";
 import { prefixRange } from "../src/store/range.ts";
 import type { Revision, Store, WatchBatch, WatchEvent } from "../src/store/store.ts";
+import { isDamaged } from "./record-faults.ts";
 
-/** One revision of the history, and when it was seen. */
+/** One revision of the history, without records that were damaged on purpose, and when it was seen. */
 export interface Recorded extends WatchBatch {
   /** On the monotonic clock. */
   readonly at: number;
@@ -69,7 +70,9 @@ export class Recorder {
     for (let start = ""; ; ) {
       const { end } = prefixRange("");
       const page = await this.#store.range({ start, end }, { revision });
-      for (const { modRevision } of page.entries) last = Math.max(last, modRevision);
+      for (const { key, modRevision } of page.entries) {
+        if (!isDamaged(key)) last = Math.max(last, modRevision);
+      }
       const key = page.entries.at(-1)?.key;
       if (!page.more || key === undefined) return last;
       start = `${key}\0`;
@@ -80,7 +83,8 @@ export class Recorder {
     const { signal } = this.#ending;
     for await (const batch of this.#store.watch(prefixRange(""), { after: 0, signal })) {
       const times = { at: systemClock.monotonic(), wall: systemClock.now() };
-      for (const events of byRevision(batch.events)) {
+      const ours = batch.events.filter(({ key }) => !isDamaged(key));
+      for (const events of byRevision(ours)) {
         const revision = events[0]?.modRevision ?? batch.revision;
         const recorded = { revision, events, ...times };
         this.history.push(recorded);

@@ -24,6 +24,7 @@ import { finding, judge, type Verdict } from "./oracle/judge.ts";
 import { compareStore, leftovers } from "./oracle/remains.ts";
 import type { Fault, Place } from "./places/place.ts";
 import { processFaults } from "./process-faults.ts";
+import { recordFaults } from "./record-faults.ts";
 import { Recorder } from "./recorder.ts";
 import { type Happened, Storm } from "./storm.ts";
 
@@ -100,7 +101,8 @@ class Run {
     const [even, odd] = [0, 1].map((rest) =>
       processFaults(this.#actors.filter((_, index) => index % 2 === rest)).filter(allowed),
     );
-    await storm.rage([even ?? [], odd ?? [], ...this.#place.hands], stormMs);
+    const records = recordFaults(this.#store);
+    await storm.rage([[...(even ?? []), ...records], odd ?? [], ...this.#place.hands], stormMs);
     const raged = systemClock.monotonic();
     const took = (what: string) => {
       say(`${((systemClock.monotonic() - raged) / 1_000).toFixed(1)} s after the storm: ${what}`);
@@ -175,7 +177,10 @@ class Run {
     return this.#open().length > 0 ? undefined : systemClock.monotonic() - since;
   }
 
-  /** Opens all queues, takes back their settings, and ends all schedules, which would make tasks for ever. */
+  /**
+   * Opens all queues, takes back their settings, and ends all schedules, which would make tasks for
+   * ever.
+   */
   async #openUp(): Promise<void> {
     const app = await createApp({ store: this.#store });
     for (const queue of QUEUES) {

@@ -66,7 +66,10 @@ const TERMINAL = {
 
 const sources = readSources("src");
 const product = sources.filter((source) => !source.test);
-const everything = [...sources, ...readSources("test", "sim", "scripts", "examples", "bench")];
+const everything = [
+  ...sources,
+  ...readSources("test", "sim", "chaos", "scripts", "examples", "bench"),
+];
 
 function expectNone(findings: readonly string[]): void {
   if (findings.length > 0) throw new Error(`${findings.length} to mend:\n${findings.join("\n")}`);

@@ -62,7 +62,7 @@ export class Producer {
     await Promise.all(this.#acts);
   }
 
-  /** Resolves when all that was begun has ended, which waits do at the latest when the app closes. */
+  /** Resolves when all that was begun has ended; when the app closes, waits do. */
   async over(): Promise<void> {
     await Promise.all(this.#beside);
   }
@@ -124,7 +124,11 @@ export class Producer {
     const seq = this.#seq;
     journal.write({ kind: "act", at: clock.monotonic(), seq, act });
     const also = (more: Act) => {
-      if (more.kind === "wait") this.#wait(more);
+      if (more.kind !== "wait") return;
+      // A throttle may join a task that is gone by now: only one that was created is there for
+      // sure.
+      const created = ledger.orders.some(({ answer }) => answer.kind === "created");
+      this.#wait(created ? more : { kind: "wait", id: more.id });
     };
     const refusals: string[] = [];
     const note = (what: string) => refusals.push(what);

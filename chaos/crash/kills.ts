@@ -1,6 +1,6 @@
 /**
- * Kills writers of an embedded store at random moments, all at once, and looks at what is left: what
- * they were told is on disk must be there, and nothing by halves. Then the next ones go on from it.
+ * Kills writers of an embedded store at random moments, all at once, and looks at what is left:
+ * what they were told is on disk must be there, and nothing by halves. The next ones go on from it.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

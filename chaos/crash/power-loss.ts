@@ -59,13 +59,19 @@ export async function traceWriter(directory: string, commits: number): Promise<S
 /** Lets the power fail; tries at most about `imagesMax` files, spread over all moments. */
 export async function tryPowerLoss(
   steps: readonly Step[],
-  options: { readonly directory: string; readonly seed: number; readonly imagesMax: number },
+  options: {
+    readonly directory: string;
+    readonly seed: number;
+    readonly imagesMax: number;
+    /** Also any of the pages that were not synced, not only none or all. Default true. */
+    readonly torn?: boolean;
+  },
 ): Promise<PowerLossReport> {
-  const { directory, seed, imagesMax } = options;
+  const { directory, seed, imagesMax, torn = true } = options;
   const chance = chanceFor(seed, "power loss");
   const moments = momentsOf(steps);
   const all = moments.flatMap((moment) =>
-    choicesOf(moment, chance).map((choice) => ({ moment, choice })),
+    choicesOf(moment, chance, torn ? CHOICES : 0).map((choice) => ({ moment, choice })),
   );
   const share = Math.min(1, imagesMax / all.length);
   const images = all.filter(() => chance.happens(share));
@@ -152,11 +158,11 @@ function piecesOf(offset: number, bytes: Buffer): Piece[] {
   return pieces;
 }
 
-function choicesOf({ pending }: Moment, chance: Chance): Choice[] {
+function choicesOf({ pending }: Moment, chance: Chance, choices: number): Choice[] {
   const none = { name: "nothing unsynced", survives: pending.map(() => false) };
   if (pending.length === 0) return [none];
   const all = { name: "everything", survives: pending.map(() => true) };
-  const some = Array.from({ length: pending.length > 1 ? CHOICES : 0 }, (_, index) => ({
+  const some = Array.from({ length: pending.length > 1 ? choices : 0 }, (_, index) => ({
     name: `choice ${index}`,
     survives: pending.map(() => chance.happens(0.5)),
   }));

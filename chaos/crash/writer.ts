@@ -1,5 +1,6 @@
 /**
- * A program that writes to an embedded store until it is killed: `writer.ts DIRECTORY NAME [COUNT]`.
+ * A program that writes to an embedded store until it is killed: `writer.ts DIRECTORY NAME
+ * [COUNT]`.
  *
  * Each of its chains writes numbers, one after another: two keys that hold the number, and the
  * chain's last number, in one part. It says each number on its standard output when, and only when,

@@ -2,8 +2,8 @@
  * A TCP proxy on the loopback address whose connections can be made to behave like a bad network.
  *
  * Bytes that are held are delivered later, in order, as TCP does after a partition, or never when
- * the connection is reset first; no byte is ever lost from the middle of a stream. So a request that
- * was given up may still arrive.
+ * the connection is reset first; no byte is ever lost from the middle of a stream. So a request
+ * that was given up may still arrive.
  */
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";

@@ -5,6 +5,7 @@ import type { Act } from "../../sim/world/acts.ts";
 import { Ledger, type Order } from "../../sim/world/ledger.ts";
 import { type Line, readJournal, type SeenEvent } from "../actors/journal.ts";
 import type { StoreOp } from "../linear/store-op.ts";
+import { isDamaged } from "../record-faults.ts";
 
 /** Everything that one watch of a bare client was told. */
 export interface WatchSession {
@@ -105,7 +106,10 @@ function readActs(evidence: Gathering, process: string, lines: readonly Line[]):
         pending.delete(line.seq);
         for (const order of line.doings.orders) addOrder(evidence, order);
         ledger.waits.push(...line.doings.waits);
-        ledger.sightings.push(...line.doings.sightings);
+        for (const sighting of line.doings.sightings) {
+          const seen = sighting.seen.filter(({ id }) => !isDamaged(id));
+          ledger.sightings.push({ ...sighting, seen });
+        }
         break;
       case "event":
         events.set(line.name, (events.get(line.name) ?? 0) + 1);

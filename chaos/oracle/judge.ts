@@ -168,7 +168,9 @@ function rowsOf(run: Case, tally: Tally, store: StoreFacts): Counted[] {
   ];
 }
 
-/** Handlers of one task that ran at the same time; the store knows only one of them as its holder. */
+/**
+ * Handlers of one task that ran at the same time; the store knows only one of them as its holder.
+ */
 function overlapping(runs: readonly HandlerRun[]): number {
   const byTask = new Map<string, HandlerRun[]>();
   for (const run of runs) byTask.set(run.id, [...(byTask.get(run.id) ?? []), run]);

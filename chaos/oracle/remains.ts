@@ -2,6 +2,7 @@ import { prefixRange } from "../../src/store/range.ts";
 import type { Entry, Store } from "../../src/store/store.ts";
 import { isHeartbeatKey } from "../../src/task/keyspace.ts";
 import { LINEAR_PREFIX } from "../actors/store-client.ts";
+import { isDamaged } from "../record-faults.ts";
 import type { Recorded } from "../recorder.ts";
 
 /** Nothing may wait, run or be held when everything has ended and stopped. */
@@ -63,7 +64,7 @@ async function everything(store: Store): Promise<Entry[]> {
   for (let start = ""; ; ) {
     const page = await store.range({ start, end }, revision === undefined ? {} : { revision });
     revision = page.revision;
-    found.push(...page.entries);
+    found.push(...page.entries.filter((entry) => !isDamaged(entry.key)));
     const key = page.entries.at(-1)?.key;
     if (!page.more || key === undefined) return found;
     start = `${key}\0`;

@@ -1,14 +1,17 @@
 /**
- * One etcd or a cluster of three on the loopback address, with a proxy between each process and each
- * member, and one before the peer port of each member, which knows who speaks.
+ * One etcd or a cluster of three on the loopback address, with a proxy between each process and
+ * each member, and one before the peer port of each member, which knows who speaks.
  *
- * What members tell clients about each other leads nowhere, so that there is no way past the proxies.
+ * What members tell clients about each other leads nowhere, so that there is no way past the
+ * proxies.
  */
 import { openStore } from "../../src/store/open-store.ts";
 import { type EtcdServer, startEtcdCluster } from "../../test/support/etcd-server.ts";
+import { canTrace } from "../crash/power-loss.ts";
 import { type Address, LinkProxy } from "../network/link-proxy.ts";
 import { ClientLinks, PeerLinks } from "../network/links.ts";
 import { clientFaults } from "./client-faults.ts";
+import { diskFaults } from "./disk-faults.ts";
 import { memberFaults } from "./member-faults.ts";
 import { peerFaults } from "./peer-faults.ts";
 import type { Place } from "./place.ts";
@@ -41,7 +44,11 @@ export async function etcdPlace(size: 1 | 3, line: "3.4" | "3.5"): Promise<Place
     },
     openDirect: () => openStore(direct),
     hands: [
-      [...memberFaults(members), ...(size > 1 ? peerFaults(members, peers) : [])],
+      [
+        ...memberFaults(members),
+        ...(size > 1 ? peerFaults(members, peers) : []),
+        ...((await canTrace()) ? diskFaults(members) : []),
+      ],
       clientFaults(links),
     ],
     leases: async () => leasesOf(members),

@@ -34,7 +34,9 @@ const FORMAT_VERSION = 1;
 
 const FORMAT_NAME = "etask embedded store";
 
-/** Begins the name of a file that is there for a moment, or forgotten by a process that died then. */
+/**
+ * Begins the name of a file that is there for a moment, or forgotten by a process that died then.
+ */
 const ROOM_FILE = "etask.room-";
 
 /** What a new store needs at once: the lock file and a few pages. */
