@@ -43,22 +43,22 @@ export function isDamaged(key: string): boolean {
   return key.includes(MARK);
 }
 
-/** Somebody puts a damaged record in the midst of ours. It stays there. */
+/** Somebody puts damaged records in the midst of ours, one at each place. They stay there. */
 export function recordFaults(store: Store): Fault[] {
   let count = 0;
   return [
     {
-      kind: "record damaged",
+      kind: "records damaged",
       begin: async ({ chance }) => {
         count += 1;
-        const key = chance.pick(PLACES)(count);
+        const writes = PLACES.map((keyOf) => put(keyOf(count), chance.pick(VALUES)));
         const heal = async () => {};
         try {
-          await store.commit([{ guards: [], writes: [put(key, chance.pick(VALUES))] }]);
+          await store.commit([{ guards: [], writes }]);
         } catch (error) {
           if (!(error instanceof StoreError)) throw error;
         }
-        return { what: key, heal };
+        return { what: `${writes.length} keys`, heal };
       },
     },
   ];

@@ -3,7 +3,7 @@ import { prefixRange } from "../src/store/range.ts";
 import type { Revision, Store, WatchBatch, WatchEvent } from "../src/store/store.ts";
 import { isDamaged } from "./record-faults.ts";
 
-/** One revision of the history, without records that were damaged on purpose, and when it was seen. */
+/** One revision, without records that were damaged on purpose, and when it was seen. */
 export interface Recorded extends WatchBatch {
   /** On the monotonic clock. */
   readonly at: number;

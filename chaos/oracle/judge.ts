@@ -114,6 +114,7 @@ function rowsOf(run: Case, tally: Tally, store: StoreFacts): Counted[] {
   const { ledger, events } = evidence;
   const answers = count(ledger.orders.map(({ answer }) => answer.kind));
   const stale = events.get("etask:task:stale") ?? 0;
+  const damaged = events.get("etask:record:malformed") ?? 0;
   const overlaps = overlapping(evidence.runs);
   const unfinished = evidence.runs.filter(({ endedAt }) => endedAt === undefined).length;
   const outcomes = ledger.waits.filter(({ outcome }) => /^[a-z]+$/.test(outcome ?? "")).length;
@@ -126,7 +127,11 @@ function rowsOf(run: Case, tally: Tally, store: StoreFacts): Counted[] {
   });
   return [
     row("I1", "nothing lost, nothing twice", `${n(ledger.orders.length)} orders: ${answers}`),
-    row("I2", "one index key for each state", `${n(tally.revisions)} revisions`),
+    row(
+      "I2",
+      "one index key for each state",
+      `${n(tally.revisions)} revisions, damaged records met ${n(damaged)} times`,
+    ),
     row("I3", "legal transitions", `${n(tally.steps)} transitions, ${n(tally.ends)} ends`),
     row("I4", "fencing", `${n(tally.takes)} attempts, ${n(stale)} stale writes refused`),
     row("I5", "no stale writer", `${n(tally.ends + tally.reports)} outcomes, reports and logs`),

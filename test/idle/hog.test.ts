@@ -112,7 +112,9 @@ test("autoscale: a worker grows while tasks wait, and shrinks when they have end
     return;
   }
   // Whether it was not used or others took the host: slots go, one at a time.
-  const fewer = await worker.seenThat(RESIZED, ({ from, to }) => Number(to) < Number(from));
+  const isFewer = ({ from, to }: Record<string, unknown>) => Number(to) < Number(from);
+  const grown = worker.all(RESIZED).findLastIndex(({ to }) => to === 4);
+  const fewer = await worker.seenThat(RESIZED, isFewer, grown);
   expect(fewer).toMatchObject({ from: 4, to: 3 });
   const shown = async () => (await app.broker.workers())[0];
   await expect.poll(shown, { timeout: 5_000 }).toMatchObject({ scale: { min: 1, max: 4 } });
