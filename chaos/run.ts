@@ -193,32 +193,43 @@ class Run {
     await this.#recorder.caughtUp(START_MS_MAX);
   }
 
-  /** Waits until the Beat has removed every task. */
+  /** Waits until the Beat has removed all that has ended. */
   async #clean(): Promise<void> {
-    const until = systemClock.monotonic() + CLEAN_MS_MAX;
-    while (this.#tasks.tasks.size > 0 && systemClock.monotonic() < until) {
-      await systemClock.sleep(LOOK_MS);
-    }
+    await this.#gone(() => leftovers(this.#store, "swept"), CLEAN_MS_MAX);
   }
 
+  /** Stops every process; one worker stays until what others have left behind is cleared away. */
   async #stop(): Promise<void> {
-    const stopped = Promise.all(this.#actors.map((actor) => actor.stop()));
+    const last = this.#actors.find(({ role }) => role.kind === "worker");
+    const others = this.#actors.filter((actor) => actor !== last);
+    const stopped = Promise.all(others.map((actor) => actor.stop()));
     await this.#within(STOP_MS_MAX, "processes do not stop", stopped);
+    await this.#gone(() => leftovers(this.#store, "ended"));
+    await this.#within(STOP_MS_MAX, "a worker does not stop", Promise.resolve(last?.stop()));
+  }
+
+  /** Waits until nothing is left, or too long; resolves to what is. */
+  async #gone(
+    left: () => Promise<readonly string[]>,
+    // The leases of those that were killed end by themselves.
+    ms = LEASES_MS_MAX,
+  ): Promise<readonly string[]> {
+    const until = systemClock.monotonic() + ms;
+    for (;;) {
+      const found = await left();
+      if (found.length === 0 || systemClock.monotonic() > until) return found;
+      await systemClock.sleep(LOOK_MS);
+    }
   }
 
   /** Looks for what should not be there any more. */
   async #lookAround(cleaned: boolean, drained: boolean): Promise<void> {
     if (!drained) return;
-    const left = async () => [
-      ...(await leftovers(this.#store, { cleaned })),
+    const left = await this.#gone(async () => [
+      ...(await leftovers(this.#store, cleaned ? "cleaned" : "stopped")),
       ...(await this.#place.leases()).map((lease) => `lease ${lease}`),
-    ];
-    // The leases of those that were killed end by themselves.
-    const until = systemClock.monotonic() + LEASES_MS_MAX;
-    while ((await left()).length > 0 && systemClock.monotonic() < until) {
-      await systemClock.sleep(LOOK_MS);
-    }
-    for (const key of await left()) this.#find("I14", key, "it is left");
+    ]);
+    for (const key of left) this.#find("I14", key, "it is left");
   }
 
   /** Compares what the store holds with what the history says; returns how many keys there are. */

@@ -39,24 +39,36 @@ export function saidIn(lines: readonly string[], said = new Map<string, number>(
   return said;
 }
 
-/** Opens the store and says what is wrong with it, given what writers were told. */
-export async function examine(
-  directory: string,
-  said: ReadonlyMap<string, number>,
-): Promise<string[]> {
+/**
+ * Opens the store and says what is wrong with it, given what writers were told. What is found there
+ * is noted in `said`: it was on disk, and must be there the next time.
+ */
+export async function examine(directory: string, said: Map<string, number>): Promise<string[]> {
   const store = await openEmbeddedStore({ directory, inline: true });
   try {
     const wrong: string[] = [];
-    for (const [chain, number] of said) wrong.push(...(await examineChain(store, chain, number)));
+    for (const [chain, number] of said) {
+      const last = await lastOf(store, chain);
+      wrong.push(...(await examineChain(store, chain, number, last)));
+      said.set(chain, last);
+    }
     return [...wrong, ...(await examineHistory(store))];
   } finally {
     await store.close();
   }
 }
 
-async function examineChain(store: Store, chain: string, said: number): Promise<string[]> {
+async function lastOf(store: Store, chain: string): Promise<number> {
   const entry = await store.get(lastKey(chain));
-  const last = entry ? Number(Buffer.from(entry.value).toString()) : 0;
+  return entry ? Number(Buffer.from(entry.value).toString()) : 0;
+}
+
+async function examineChain(
+  store: Store,
+  chain: string,
+  said: number,
+  last: number,
+): Promise<string[]> {
   // One more may be there: its commit was under way.
   if (last < said || last > said + 1) return [`${chain} ends at ${last}, and said ${said}`];
   const { entries } = await store.range(prefixRange(`pair/${chain}/`));

@@ -91,7 +91,7 @@ const UNBORN = "It is damaged, and nothing was ever said to be in it.";
 async function examineImage(
   directory: string,
   image: Buffer,
-  said: ReadonlyMap<string, number>,
+  said: Map<string, number>,
 ): Promise<string[]> {
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true });

@@ -5,23 +5,30 @@ import { LINEAR_PREFIX } from "../actors/store-client.ts";
 import { isDamaged } from "../record-faults.ts";
 import type { Recorded } from "../recorder.ts";
 
-/** Nothing may wait, run or be held when everything has ended and stopped. */
-const TRANSIENT = ["ready/", "due/", "hand/", "signal/", "unique/", "worker/", "agent/", "beat/"];
+/** What waits or is held: gone when everything has ended, once a worker has looked after it. */
+const HELD = ["ready/", "due/", "hand/", "signal/", "unique/"];
+/** Who there is: gone when every process has stopped. */
+const PRESENT = ["worker/", "agent/", "beat/"];
 /** What stays when all tasks are gone. */
 const LASTING = ["meta", "queue/", "schedule/", LINEAR_PREFIX];
 
-/** Keys that should not be there when everything has ended; `cleaned`: and is removed. */
-export async function leftovers(
-  store: Store,
-  { cleaned }: { readonly cleaned: boolean },
-): Promise<string[]> {
+/**
+ * How far a run has come: everything has `ended`, and was also removed (`swept`); every process has
+ * `stopped`, when everything had ended or after it was removed (`cleaned`).
+ */
+export type Rest = "ended" | "swept" | "stopped" | "cleaned";
+
+/** Keys that should not be there any more. */
+export async function leftovers(store: Store, rest: Rest): Promise<string[]> {
   const keys = (await everything(store))
     .map(({ key }) => key)
     .filter((key) => !isHeartbeatKey(key));
   const under = (prefixes: readonly string[]) => (key: string) =>
     prefixes.some((prefix) => key.startsWith(prefix));
-  const isLasting = under(LASTING);
-  return keys.filter(cleaned ? (key) => !isLasting(key) : under(TRANSIENT));
+  if (rest === "ended") return keys.filter(under(HELD));
+  if (rest === "stopped") return keys.filter(under([...HELD, ...PRESENT]));
+  const isLasting = under(rest === "swept" ? [...LASTING, ...PRESENT] : LASTING);
+  return keys.filter((key) => !isLasting(key));
 }
 
 /** Compares what a store holds with what its recorded history says that it holds. */
