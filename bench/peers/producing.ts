@@ -23,48 +23,56 @@ const LAST_MS_MAX = 30_000;
 const ENVELOPE_BYTES = 14;
 
 /** Enqueues one task a call, `inFlight` callers at once. */
-export async function enqueueSingles(
+export function enqueueSingles(
   client: Client,
   { queue, count, inFlight, bytes, forMs }: Commands["enqueue"],
 ): Promise<Sent> {
   const job = jobOf(bytes);
   const to: Destination = { queue };
-  const startedAt = performance.now();
-  const until = startedAt + forMs;
-  let begun = 0;
-  let done = 0;
-  const caller = async () => {
-    while (begun < count && performance.now() < until) {
-      begun += 1;
-      await client.enqueue(job, to);
-      done += 1;
-    }
-  };
-  await Promise.all(Array.from({ length: inFlight }, caller));
-  return { count: done, ms: performance.now() - startedAt };
+  return sendAll({ count, forMs, callers: inFlight, most: 1 }, () => client.enqueue(job, to));
 }
 
 /** Enqueues a thousand tasks a call, several calls at once. */
-export async function enqueueBulk(
+export function enqueueBulk(
   client: Client,
   { queue, count, bytes, forMs, delayMs, progress }: Commands["bulk"],
 ): Promise<Sent> {
   const job: Job = progress === undefined ? jobOf(bytes) : { ...jobOf(bytes), progress };
   const to: Destination = delayMs === undefined ? { queue } : { queue, delayMs };
+  return sendAll({ count, forMs, callers: CHUNKS_IN_FLIGHT, most: CHUNK }, (size) =>
+    client.enqueueMany(
+      Array.from({ length: size }, () => job),
+      to,
+    ),
+  );
+}
+
+interface Sending {
+  readonly count: number;
+  readonly forMs: number;
+  readonly callers: number;
+  /** Tasks of one call. */
+  readonly most: number;
+}
+
+/** Sends `count` tasks, or as many as the time allows; every caller waits for its call. */
+async function sendAll(
+  { count, forMs, callers, most }: Sending,
+  send: (size: number) => Promise<unknown>,
+): Promise<Sent> {
   const startedAt = performance.now();
   const until = startedAt + forMs;
   let begun = 0;
   let done = 0;
   const caller = async () => {
     while (begun < count && performance.now() < until) {
-      const size = Math.min(CHUNK, count - begun);
+      const size = Math.min(most, count - begun);
       begun += size;
-      const jobs = Array.from({ length: size }, () => job);
-      await client.enqueueMany(jobs, to);
+      await send(size);
       done += size;
     }
   };
-  await Promise.all(Array.from({ length: CHUNKS_IN_FLIGHT }, caller));
+  await Promise.all(Array.from({ length: callers }, caller));
   return { count: done, ms: performance.now() - startedAt };
 }
 

@@ -55,6 +55,19 @@ export interface Origin {
   readonly attempt: number;
 }
 
+/** How long what a handler may do takes, in milliseconds. */
+export interface Pace {
+  readonly work: number;
+  readonly dawdle: number;
+  /** Of one that does not heed its signal. */
+  readonly deaf: number;
+  /** Until one fails late. */
+  readonly late: number;
+  readonly hang: number;
+}
+
+const PACE: Pace = { work: 300, dawdle: 3_000, deaf: 5_000, late: 1_500, hang: 16_000 };
+
 /** The kinds of tasks. */
 export const KINDS: readonly string[] = ["plain", "patient", "bounded"];
 
@@ -67,7 +80,7 @@ export function defineTasks(process: string, clock: Clock, ledger: Ledger): Regi
     const begun = ledger.begin({ id, attempt, fence, process, startedAt });
     try {
       const move = input.moves[calls] ?? "succeed";
-      const result = await make(move, ctx, clock);
+      const result = await make(move, ctx, clock, PACE);
       if (result === undefined) {
         const origin: Origin = { fence, attempt };
         begun.result = JSON.stringify(origin);
@@ -78,6 +91,13 @@ export function defineTasks(process: string, clock: Clock, ledger: Ledger): Regi
       begun.over = true;
     }
   };
+  return kindsOf(run);
+}
+
+/** The tasks of all {@link KINDS}, with one handler. */
+export function kindsOf(
+  run: (input: Input, ctx: TaskContext) => Promise<unknown>,
+): RegisteredTask[] {
   return [
     defineTask<Input, unknown>({ name: "plain", run }),
     defineTask<Input, unknown>({
@@ -94,18 +114,24 @@ export function defineTasks(process: string, clock: Clock, ledger: Ledger): Regi
   ];
 }
 
-async function make(move: Move, ctx: TaskContext, clock: Clock): Promise<unknown> {
+/** Does what `move` says. `undefined`: the attempt succeeds with its {@link Origin}. */
+export async function make(
+  move: Move,
+  ctx: TaskContext,
+  clock: Clock,
+  pace: Pace,
+): Promise<unknown> {
   const { fence, attempt, signal } = ctx;
   const says = `fence=${fence} attempt=${attempt}`;
   switch (move) {
     case "succeed":
       return undefined;
     case "work":
-      return void (await clock.sleep(300, signal));
+      return void (await clock.sleep(pace.work, signal));
     case "dawdle":
-      return void (await clock.sleep(3_000, signal));
+      return void (await clock.sleep(pace.dawdle, signal));
     case "ignore the signal":
-      return void (await clock.sleep(5_000));
+      return void (await clock.sleep(pace.deaf));
     case "report":
       for (let step = 1; step <= 4; step += 1) {
         ctx.progress(step * 20, { fence });
@@ -116,7 +142,7 @@ async function make(move: Move, ctx: TaskContext, clock: Clock): Promise<unknown
     case "fail":
       throw new Error(says);
     case "fail late":
-      await clock.sleep(1_500);
+      await clock.sleep(pace.late);
       throw new Error(says);
     case "fail for good":
       throw new FinalError(says);
@@ -125,6 +151,6 @@ async function make(move: Move, ctx: TaskContext, clock: Clock): Promise<unknown
     case "retry later":
       return retryAt("700ms", says);
     case "hang":
-      return void (await clock.sleep(16_000));
+      return void (await clock.sleep(pace.hang));
   }
 }

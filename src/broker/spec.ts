@@ -116,6 +116,16 @@ function timesOf(options: ResolvedDelayOptions, now: number): Times {
 }
 
 /**
+ * Checks what the handler of a task returned.
+ *
+ * @throws NotJsonError (`NOT_JSON`) or PayloadTooLargeError (`PAYLOAD_TOO_LARGE`).
+ */
+export function requireResult(name: string, result: unknown, bytesMax: number): void {
+  if (result !== undefined) requireJson("result", result);
+  requirePayload(`The result of ${name}`, result, bytesMax);
+}
+
+/**
  * @throws PayloadTooLargeError (`PAYLOAD_TOO_LARGE`) when `value` as JSON has more than `bytesMax`.
  */
 export function requirePayload(what: string, value: unknown, bytesMax: number): void {

@@ -82,6 +82,19 @@ export class Session implements AsyncDisposable {
   }
 
   /**
+   * Puts another value at the session's key. Returns whether it did: not when the session is over.
+   *
+   * @throws StoreError when the store did not, or not certainly, take it.
+   */
+  async put(value: Uint8Array): Promise<boolean> {
+    const { key, lease } = this;
+    const writes = [put(key, value, lease.id)];
+    const part = { guards: [this.alive()], writes, witness: key };
+    const [result] = await this.#store.commit([part]);
+    return result?.applied === true;
+  }
+
+  /**
    * Ends the session and deletes its key, if the store can be reached; else the lease expires.
    * Never rejects.
    */

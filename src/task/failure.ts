@@ -31,6 +31,26 @@ export function failureOf(thrown: unknown, depth = 0): TaskFailure {
   };
 }
 
+/**
+ * An error like the one that a failure was made of, with its name, message, code, stack and cause,
+ * but not of its class; and with hints.
+ */
+export function rebuildError(failure: TaskFailure, hints: FailureHints = {}): Error {
+  const { name, message, code, stack, cause } = failure;
+  const error = new Error(message);
+  const members = {
+    name,
+    stack,
+    ...(code === undefined ? undefined : { code }),
+    ...(cause === undefined ? undefined : { cause: rebuildError(cause) }),
+    ...hints,
+  };
+  for (const [member, value] of Object.entries(members)) {
+    Object.defineProperty(error, member, { value, writable: true, configurable: true });
+  }
+  return error;
+}
+
 const BRIEF_LENGTH_MAX = 500;
 
 /** A failure in short, for histories and listings: no stack, no cause, the message's beginning. */
@@ -160,7 +180,8 @@ export class AttemptAbortedError extends EtaskError {
 /** The reasons in {@link AttemptAbortedError}. */
 export type AbortReason = "cancelled" | "timeout" | "lease-lost" | "shutdown" | "preempted";
 
-const ABORT_TEXTS: Readonly<Record<AbortReason, string>> = {
+/** The message for each reason. */
+export const ABORT_TEXTS: Readonly<Record<AbortReason, string>> = {
   cancelled: "The task is cancelled.",
   timeout: "The attempt has taken as long as it may.",
   "lease-lost": "The worker lost its lease; the task is taken by another worker.",

@@ -5,7 +5,8 @@
  * newest lines are always there, and the oldest go without a write of their own. Lines are numbered
  * through all attempts, so a reader sees what is missing and can go on where it was.
  */
-import { requireInteger, requireKnownKeys } from "../base/options.ts";
+import { InvalidOptionsError } from "../base/errors.ts";
+import { requireInteger, requireKnownKeys, shown } from "../base/options.ts";
 import type { Store } from "../store/store.ts";
 import { decodeLog } from "./decode.ts";
 import { LOG_SLOTS, logRange } from "./log-keys.ts";
@@ -17,6 +18,22 @@ export const LOG_CHUNK_BYTES_MAX = 32_768;
 
 /** Longest line of a log, in characters; a longer one is cut. */
 export const LOG_LINE_LENGTH_MAX = 4_096;
+
+/** @throws InvalidOptionsError (`INVALID_OPTIONS`) when what is to be logged is not text. */
+export function requireLogText(text: unknown): asserts text is string {
+  if (typeof text !== "string") {
+    throw new InvalidOptionsError(`log takes text; got ${shown(text)}.`);
+  }
+}
+
+/** The lines of a text as they are kept, without what ends them; a cut one ends in "…". */
+export function logLines(text: string): string[] {
+  const lines = text.split(/\r?\n/);
+  if (lines.length > 1 && lines.at(-1) === "") lines.pop();
+  return lines.map((line) =>
+    line.length <= LOG_LINE_LENGTH_MAX ? line : `${line.slice(0, LOG_LINE_LENGTH_MAX - 1)}…`,
+  );
+}
 
 /** Which lines of a log. */
 export interface LogOptions {

@@ -11,7 +11,7 @@ import type { RegisteredTask } from "./task.ts";
 const TYPESCRIPT = [".ts", ".mts", ".cts", ".tsx"];
 
 /** Whether a module has to be compiled before Node can run it. */
-export function isTypeScript(url: string): boolean {
+function isTypeScript(url: string): boolean {
   return TYPESCRIPT.includes(extname(fileURLToPath(url)));
 }
 

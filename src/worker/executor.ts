@@ -33,10 +33,10 @@ import type { Clock } from "../base/clock.ts";
 import { RecordMalformedError } from "../base/errors.ts";
 import { publish } from "../base/events.ts";
 import { createIdSource, type IdSource } from "../base/ids.ts";
-import { requireJson } from "../base/json.ts";
-import { type LoopWorld, pause } from "../base/loop.ts";
+import type { LoopWorld } from "../base/loop.ts";
+import { within } from "../base/within.ts";
 import { type Ended, endAttempt, type FinishFacts, type Outcome } from "../broker/finish.ts";
-import { requirePayload } from "../broker/spec.ts";
+import { requireResult } from "../broker/spec.ts";
 import { untilAnswered } from "../coordination/until-answered.ts";
 import type { Write } from "../store/part.ts";
 import { getSince } from "../store/read-since.ts";
@@ -229,8 +229,8 @@ export class Executor {
       const result = await (place ? place.run(input, context) : runTask(task, input, context));
       if (isSnooze(result)) return snoozeVerdict(judged(), result);
       if (isRetryAt(result)) return retryAtVerdict(judged(), result);
-      if (result !== undefined) requireJson("result", result);
-      requirePayload(`The result of ${spec.name}`, result, this.#with.resultBytesMax);
+      // A runner has checked its result itself.
+      if (!place) requireResult(spec.name, result, this.#with.resultBytesMax);
       return { kind: "succeeded", result };
     } catch (error) {
       return this.#unfinished(run, error);
@@ -300,13 +300,11 @@ export class Executor {
 
   /** Gives an isolated handler a moment to stop, then ends it. Does not wait for it for ever. */
   async #endIsolated(run: AttemptRun): Promise<void> {
-    const { world } = this.#with;
-    const over = new AbortController();
-    const done = run.handlerDone.then(() => over.abort());
-    if (run.kill) await Promise.race([done, pause(world, STOP_MS_MAX, over.signal)]);
+    const { clock } = this.#with.world;
+    if (run.kill) await within(run.handlerDone, { ms: STOP_MS_MAX, clock });
     if (!run.kill) return;
     run.kill();
-    await Promise.race([done, pause(world, KILL_MS_MAX, over.signal)]);
+    await within(run.handlerDone, { ms: KILL_MS_MAX, clock });
   }
 
   /** The handler goes on although its attempt is over. Returns whether it leaves its slot. */

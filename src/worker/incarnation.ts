@@ -93,7 +93,7 @@ export class Incarnation {
     this.worker = worker;
     this.#with = world;
     this.#session = session;
-    this.#presence = new Presence(store, world.world, session, record);
+    this.#presence = new Presence(world.world, session, record);
     this.#said = this.#toSay();
     const hands = new Hands(worker);
     const giveUp = AbortSignal.any([world.giveUp, this.#giveUp.signal]);

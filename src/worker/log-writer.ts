@@ -13,14 +13,12 @@
  * of the last period are lost.
  */
 import type { CancelTimer } from "../base/clock.ts";
-import { InvalidOptionsError } from "../base/errors.ts";
 import type { LoopWorld } from "../base/loop.ts";
-import { shown } from "../base/options.ts";
 import { untilAnswered } from "../coordination/until-answered.ts";
 import { put, type Write } from "../store/part.ts";
 import type { Store } from "../store/store.ts";
 import { type Attempt, attemptHolds } from "../task/attempt.ts";
-import { LOG_CHUNK_BYTES_MAX, LOG_LINE_LENGTH_MAX, readLogRecords } from "../task/log.ts";
+import { LOG_CHUNK_BYTES_MAX, logLines, readLogRecords, requireLogText } from "../task/log.ts";
 import { LOG_SLOTS, logKey } from "../task/log-keys.ts";
 import { encodeRecord, type LogRecord } from "../task/records.ts";
 
@@ -67,12 +65,10 @@ export class LogWriter {
 
   /** Takes text of one or more lines; see `TaskContext.log`. */
   add(text: string): void {
-    if (typeof text !== "string") {
-      throw new InvalidOptionsError(`log takes text; got ${shown(text)}.`);
-    }
+    requireLogText(text);
     if (this.#closed) return;
     const at = this.#with.world.clock.now();
-    for (const line of linesOf(text)) this.#append(at, line);
+    for (const line of logLines(text)) this.#append(at, line);
     this.#arm();
   }
 
@@ -180,13 +176,4 @@ function bytesOf(text: string): number {
 
 function isWritten({ written, lines }: Piece): boolean {
   return written === lines.length;
-}
-
-/** The lines of a text without what ends them; a cut one ends in "…". */
-function linesOf(text: string): string[] {
-  const lines = text.split(/\r?\n/);
-  if (lines.length > 1 && lines.at(-1) === "") lines.pop();
-  return lines.map((line) =>
-    line.length <= LOG_LINE_LENGTH_MAX ? line : `${line.slice(0, LOG_LINE_LENGTH_MAX - 1)}…`,
-  );
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { openSession } from "../coordination/session.ts";
 import { createMemoryStorage } from "../store/memory/index.ts";
-import type { Store } from "../store/store.ts";
+import type { LeaseId, Store } from "../store/store.ts";
 import { StoreUnavailableError } from "../store/store-errors.ts";
 import { decodeWorker } from "../task/decode.ts";
 import { workerKey } from "../task/keyspace.ts";
@@ -27,13 +27,18 @@ async function setup() {
       if (!away) return inner.commit(...given);
       return Promise.reject(new StoreUnavailableError("It is away.", "no"));
     },
+    grant: (ttlMs: number) => inner.grant(ttlMs),
+    keepAlive: (lease: LeaseId) => inner.keepAlive(lease),
+    revoke: (lease: LeaseId) => inner.revoke(lease),
   });
   const value = encodeRecord(RECORD);
-  const session = await openSession(inner, world, { key: KEY, value, ttlMs: 10_000, here: true });
+  const session = await openSession(store, world, { key: KEY, value, ttlMs: 10_000, here: true });
+  // What the session itself writes does not count.
+  commits = 0;
   return {
     clock,
     session,
-    presence: new Presence(store, world, session, RECORD),
+    presence: new Presence(world, session, RECORD),
     commits: () => commits,
     leave: (gone: boolean) => {
       away = gone;

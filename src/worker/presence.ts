@@ -10,8 +10,6 @@ import type { CancelTimer } from "../base/clock.ts";
 import { publish } from "../base/events.ts";
 import type { LoopWorld } from "../base/loop.ts";
 import type { Session } from "../coordination/session.ts";
-import { put } from "../store/part.ts";
-import type { Store } from "../store/store.ts";
 import { encodeRecord, type WorkerRecord } from "../task/records.ts";
 
 const PAUSE_MS = 3_000;
@@ -21,7 +19,6 @@ export type PresenceChange = Pick<WorkerRecord, "concurrency" | "room">;
 
 /** See the essay above. */
 export class Presence {
-  readonly #store: Store;
   readonly #world: LoopWorld;
   readonly #session: Session;
   #record: WorkerRecord;
@@ -30,8 +27,7 @@ export class Presence {
   #ended = false;
 
   /** `record` is what the session was opened with. */
-  constructor(store: Store, world: LoopWorld, session: Session, record: WorkerRecord) {
-    this.#store = store;
+  constructor(world: LoopWorld, session: Session, record: WorkerRecord) {
     this.#world = world;
     this.#session = session;
     this.#record = record;
@@ -54,12 +50,7 @@ export class Presence {
     const record = this.#record;
     this.#waiting = undefined;
     if (this.#ended || record === this.#written) return;
-    const { key, lease } = this.#session;
-    const part = {
-      guards: [this.#session.alive()],
-      writes: [put(key, encodeRecord(record), lease.id)],
-    };
-    const written = this.#store.commit([part]).then(
+    const written = this.#session.put(encodeRecord(record)).then(
       () => {
         this.#written = record;
       },

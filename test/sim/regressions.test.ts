@@ -1,11 +1,13 @@
 import { expect, test } from "vitest";
+import type { App } from "../../src/app.ts";
 import { runDeadlines } from "../../src/beat/deadlines.ts";
 import { runPromoter } from "../../src/beat/promoter.ts";
 import { runRescueAudit } from "../../src/beat/rescue-audit.ts";
 import { rescueWorker } from "../../src/broker/rescue-worker.ts";
 import { put } from "../../src/store/part.ts";
-import type { Store } from "../../src/store/store.ts";
+import type { Revision } from "../../src/store/store.ts";
 import { claimKey } from "../../src/task/claim-keys.ts";
+import { currentRevision } from "../../src/task/current-revision.ts";
 import { WORKERS_RANGE, workerOfKey } from "../../src/task/keyspace.ts";
 import { defineTask } from "../../src/task/task.ts";
 import { dropSessions } from "../queue/support/sessions.ts";
@@ -31,51 +33,44 @@ async function beside(
   await world.drive(ended);
 }
 
+/** A promoter sees tasks as of `revision` for a while: `t` waits all the same, and is promoted. */
+async function promotedAfterStaleReads(world: World, app: App, revision: Revision): Promise<void> {
+  const reads = createStaleStore(world.storage.open());
+  reads.stale("task/", revision);
+  await beside(
+    world,
+    (signal) => runPromoter(reads.store, world, signal),
+    async () => {
+      await world.until(() => reads.staleReads > 0);
+      await world.clock.advance(2_000);
+      expect((await app.backend.get("t"))?.state).toBe("scheduled");
+      reads.fresh();
+      await world.until(async () => (await app.backend.get("t"))?.state === "pending");
+    },
+  );
+}
+
 test("regressions: a promoter that reads an old state does not drop the entry of a task that waits", async () => {
   await using world = createWorld();
   const app = await world.app([echo], { beat: false });
   const { revision } = await app.enqueue("echo", "hello", { id: "t" });
   await app.broker.reschedule("t", { in: "5s" });
-  const reads = createStaleStore(world.storage.open());
-  reads.stale("task/", revision);
-  await beside(
-    world,
-    (signal) => runPromoter(reads.store, world, signal),
-    async () => {
-      await world.until(() => reads.staleReads > 0);
-      await world.clock.advance(2_000);
-      expect((await app.backend.get("t"))?.state).toBe("scheduled");
-      reads.fresh();
-      await world.until(async () => (await app.backend.get("t"))?.state === "pending");
-    },
-  );
+  await promotedAfterStaleReads(world, app, revision);
 });
 
 test("regressions: a promoter that does not see a new task does not fail it as damaged", async () => {
   await using world = createWorld();
   const app = await world.app([echo], { beat: false });
-  const { revision } = await world.store.range({ start: "a", end: "z" });
+  const revision = await currentRevision(world.store);
   await app.enqueue("echo", LARGE, { id: "t", in: "5s" });
   await app.broker.reschedule("t", { in: "6s" });
-  const reads = createStaleStore(world.storage.open());
-  reads.stale("task/", revision);
-  await beside(
-    world,
-    (signal) => runPromoter(reads.store, world, signal),
-    async () => {
-      await world.until(() => reads.staleReads > 0);
-      await world.clock.advance(2_000);
-      expect((await app.backend.get("t"))?.state).toBe("scheduled");
-      reads.fresh();
-      await world.until(async () => (await app.backend.get("t"))?.state === "pending");
-    },
-  );
+  await promotedAfterStaleReads(world, app, revision);
 });
 
 test("regressions: an old read does not drop the deadline of a task that waits", async () => {
   await using world = createWorld();
   const app = await world.app([echo], { beat: false });
-  const { revision } = await world.store.range({ start: "a", end: "z" });
+  const revision = await currentRevision(world.store);
   await app.enqueue("echo", "hello", { id: "t", expiresIn: "5s" });
   const reads = createStaleStore(world.storage.open());
   reads.stale("task/", revision);
@@ -112,22 +107,17 @@ test("regressions: a rescuer that reads an old state does not forget what a dead
 
 test("regressions: a waiter that reads an old state after its watch has passed the end hears of it", async () => {
   await using world = createWorld();
-  const reads: ReturnType<typeof createStaleStore>[] = [];
-  const decorate = (store: Store) => {
-    const made = createStaleStore(store);
-    reads.push(made);
-    return made.store;
-  };
-  const app = await world.app([echo], { beat: false, decorate });
+  const reads = createStaleStore(world.storage.open());
+  const app = await world.app([echo], { beat: false, decorate: () => reads.store });
   const { revision } = await app.enqueue("echo", "hello", { id: "t" });
   const other = await app.enqueue("echo", "hello", { id: "other" });
   const first = other.settle();
   const taken = await world.drive(app.broker.dequeue("t"));
   await world.drive(taken?.succeed("done") ?? Promise.resolve());
-  reads[0]?.stale("task/", revision);
+  reads.stale("task/", revision);
   const waiting = app.handle("t").settle();
-  await world.until(() => (reads[0]?.staleReads ?? 0) > 0);
-  reads[0]?.fresh();
+  await world.until(() => reads.staleReads > 0);
+  reads.fresh();
   expect(await world.drive(waiting)).toMatchObject({ state: "succeeded" });
   await world.drive(app.broker.cancel("other"));
   await world.drive(first);
@@ -135,22 +125,17 @@ test("regressions: a waiter that reads an old state after its watch has passed t
 
 test("regressions: whoever waits for a task that was just enqueued is not told that there is none", async () => {
   await using world = createWorld();
-  const reads: ReturnType<typeof createStaleStore>[] = [];
-  const decorate = (store: Store) => {
-    const made = createStaleStore(store);
-    reads.push(made);
-    return made.store;
-  };
-  const app = await world.app([echo], { beat: false, decorate });
-  const { revision } = await world.store.range({ start: "a", end: "z" });
+  const reads = createStaleStore(world.storage.open());
+  const app = await world.app([echo], { beat: false, decorate: () => reads.store });
+  const revision = await currentRevision(world.store);
   const handle = await app.enqueue("echo", "hello", { id: "t" });
   const other = await app.enqueue("echo", "hello", { id: "other" });
   const first = other.settle();
   await world.clock.advance(1_000);
-  reads[0]?.stale("task/t#", revision);
+  reads.stale("task/t#", revision);
   const waiting = handle.settle();
-  await world.until(() => (reads[0]?.staleReads ?? 0) > 0);
-  reads[0]?.fresh();
+  await world.until(() => reads.staleReads > 0);
+  reads.fresh();
   await world.drive(app.broker.cancel("t"));
   expect(await world.drive(waiting)).toEqual({ state: "cancelled" });
   await world.drive(app.broker.cancel("other"));
@@ -159,26 +144,21 @@ test("regressions: whoever waits for a task that was just enqueued is not told t
 
 test("regressions: a worker that does not see the spec of a large task does not fail it as damaged", async () => {
   await using world = createWorld();
-  const reads: ReturnType<typeof createStaleStore>[] = [];
-  const decorate = (store: Store) => {
-    const made = createStaleStore(store);
-    reads.push(made);
-    return made.store;
-  };
-  const app = await world.app([echo], { beat: false, decorate });
-  const { revision } = await world.store.range({ start: "a", end: "z" });
+  const reads = createStaleStore(world.storage.open());
+  const app = await world.app([echo], { beat: false, decorate: () => reads.store });
+  const revision = await currentRevision(world.store);
   await app.enqueue("echo", LARGE, { id: "t" });
-  reads[0]?.stale("task/t#spec", revision);
+  reads.stale("task/t#spec", revision);
   await world.drive(app.createWorker().start());
-  await world.until(() => (reads[0]?.staleReads ?? 0) > 0);
-  reads[0]?.fresh();
+  await world.until(() => reads.staleReads > 0);
+  reads.fresh();
   await world.until(async () => (await app.backend.get("t"))?.state === "succeeded");
 });
 
 test("regressions: an old read of its holder does not give a unique key away twice", async () => {
   await using world = createWorld();
   const app = await world.app([echo], { beat: false });
-  const { revision } = await world.store.range({ start: "a", end: "z" });
+  const revision = await currentRevision(world.store);
   const first = await app.enqueue("echo", "hello", { unique: "k" });
   const reads = createStaleStore(world.storage.open());
   const other = await world.app([echo], { beat: false, decorate: () => reads.store });
@@ -205,7 +185,7 @@ test("regressions: a large task that is cancelled before it starts gives its uni
   await using world = createWorld();
   const reads = createStaleStore(world.storage.open());
   const app = await world.app([echo], { beat: false, decorate: () => reads.store });
-  const { revision } = await world.store.range({ start: "a", end: "z" });
+  const revision = await currentRevision(world.store);
   await app.enqueue("echo", LARGE, { id: "t", unique: "k" });
   // It cannot be started while its spec is not to be seen.
   reads.stale("task/t#spec", revision);

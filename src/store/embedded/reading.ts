@@ -31,7 +31,7 @@ export function readEntry(tables: Tables, key: string): Entry | undefined {
 }
 
 /** The record of an entry; there is none of a key that cannot be. */
-export function readRecord({ entries }: Tables, key: string): Buffer | undefined {
+function readRecord({ entries }: Tables, key: string): Buffer | undefined {
   return key === "" || key.length > KEY_BYTES_MAX ? undefined : entries.get(key);
 }
 

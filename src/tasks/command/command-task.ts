@@ -13,11 +13,10 @@
 import { basename, resolve } from "node:path";
 import { type Clock, systemClock } from "../../base/clock.ts";
 import { createDeferred } from "../../base/deferred.ts";
-import { InvalidOptionsError } from "../../base/errors.ts";
 import { encodeJson, requireJson } from "../../base/json.ts";
 import type { TaskContext } from "../../task/context.ts";
-import { FinalError } from "../../task/failure.ts";
 import { type BaseTask, defineTask } from "../../task/task.ts";
+import { computed } from "../computed.ts";
 import { CommandFailedError } from "./command-errors.ts";
 import {
   type CommandCall,
@@ -137,7 +136,7 @@ async function orderOf(
 ): Promise<ProcessOrder> {
   const { command, env, limits } = options;
   const call = typeof command === "function" ? command(input as never) : fixedCall(command, input);
-  const { order, variables } = checked(() => {
+  const { order, variables } = computed(() => {
     const { program, args = [], cwd = options.cwd ?? process.cwd() } = call;
     const [name, ...texts] = requireCommand(Array.isArray(args) ? [program, ...args] : args);
     const own = requireVariables("env", call.env ?? {});
@@ -179,16 +178,6 @@ function ownVariables({ id, attempt, fence, headers }: TaskContext): Record<stri
     ETASK_FENCE: `${fence}`,
     ...(traceparent === undefined ? undefined : { TRACEPARENT: traceparent }),
   };
-}
-
-/** What the definition's function came to is wrong, and would be the next time. */
-function checked<T>(make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    if (error instanceof InvalidOptionsError) throw new FinalError(error.message, { cause: error });
-    throw error;
-  }
 }
 
 const STDERR_SHOWN_MAX = 1_000;

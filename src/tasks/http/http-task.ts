@@ -9,12 +9,11 @@
  * refuse an attempt that was overtaken.
  */
 import { type Clock, systemClock } from "../../base/clock.ts";
-import { InvalidOptionsError } from "../../base/errors.ts";
 import { encodeJson, requireJson } from "../../base/json.ts";
 import { VERSION } from "../../base/version.ts";
 import type { TaskContext } from "../../task/context.ts";
-import { FinalError } from "../../task/failure.ts";
 import { type BaseTask, defineTask } from "../../task/task.ts";
+import { computed } from "../computed.ts";
 import { exchange } from "./exchange.ts";
 import { HttpClient, type HttpRequest } from "./http-client.ts";
 import {
@@ -83,7 +82,7 @@ async function requestOf(
   const given = typeof headers === "function" ? await headers(input as never) : headers;
   const payload = payloadOf(options, input);
   const secret = typeof sign?.secret === "function" ? await sign.secret() : sign?.secret;
-  return checked(() => {
+  return computed(() => {
     const { "content-type": type = payload?.type, ...rest } = requireHeaders(given);
     const privateHeaders = { ...rest };
     if (sign) {
@@ -101,16 +100,6 @@ async function requestOf(
       body: payload?.body,
     };
   });
-}
-
-/** What the definition's functions came to is wrong, and would be the next time. */
-function checked<T>(make: () => T): T {
-  try {
-    return make();
-  } catch (error) {
-    if (error instanceof InvalidOptionsError) throw new FinalError(error.message, { cause: error });
-    throw error;
-  }
 }
 
 function ownHeaders({ id, attempt, fence, headers }: TaskContext): Record<string, string> {

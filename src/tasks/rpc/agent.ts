@@ -26,6 +26,7 @@ import { runLoop } from "../../base/loop.ts";
 import { requireKnownKeys } from "../../base/options.ts";
 import { stoppedBySignals } from "../../base/stop-signals.ts";
 import { VERSION } from "../../base/version.ts";
+import { within } from "../../base/within.ts";
 import type { TlsMaterial } from "../../store/etcd/etcd-options.ts";
 import { openStore } from "../../store/open-store.ts";
 import type { Store } from "../../store/store.ts";
@@ -47,7 +48,6 @@ import {
   MESSAGE_BYTES_MAX,
   PROTOCOL,
 } from "./protocol.ts";
-import { within } from "./within.ts";
 
 /** How long handlers that were told to stop are waited for. */
 const OBEY_MS = 5_000;

@@ -22,6 +22,7 @@
  */
 import { type ServiceError, status } from "@grpc/grpc-js";
 import type { CancelTimer } from "../../base/clock.ts";
+import { untilOver, within } from "../../base/within.ts";
 import type { TlsMaterial } from "../../store/etcd/etcd-options.ts";
 import type { TaskContext } from "../../task/context.ts";
 import { AttemptAbortedError, AttemptStaleError } from "../../task/failure.ts";
@@ -39,7 +40,6 @@ import {
   AgentRestartedError,
   RpcDeniedError,
 } from "./rpc-errors.ts";
-import { untilOver, within } from "./within.ts";
 
 const SETTLE_MS = 500;
 const OBEY_MS = 60_000;

@@ -1,9 +1,9 @@
+import { within } from "../../base/within.ts";
 import { StoreUnavailableError } from "../../store/store-errors.ts";
 import type { AgentChoice, AgentDirectory } from "./agent-directory.ts";
 import type { KnownAgent } from "./known-agent.ts";
 import { PROTOCOL } from "./protocol.ts";
 import { AgentMethodUnknownError, AgentProtocolError } from "./rpc-errors.ts";
-import { within } from "./within.ts";
 
 const LISTED_MS_MAX = 10_000;
 /** An agent that is just being started anew is worth a moment. */

@@ -1,5 +1,5 @@
 /** Errors on their way from an agent's handler to the task that called it. */
-import { failureOf, hintsOf, type TaskFailure } from "../../task/failure.ts";
+import { failureOf, hintsOf, rebuildError, type TaskFailure } from "../../task/failure.ts";
 import type { FailureMessage } from "./protocol.ts";
 
 /** What is sent of whatever a handler threw: bounded, with its hints. */
@@ -19,20 +19,22 @@ function messageOf({ cause, ...failure }: TaskFailure): FailureMessage {
   return { ...failure, ...(cause === undefined ? undefined : { cause: messageOf(cause) }) };
 }
 
-/** An error with the name, message, code, stack, cause and hints of the one that was thrown. */
+/** An error like the one that was thrown, with its hints. */
 export function errorOf(message: FailureMessage): Error {
-  const { cause, code, final, name, retryAfterMs, stack } = message;
-  const error = new Error(message.message, cause ? { cause: errorOf(cause) } : undefined);
-  const members = {
-    name,
-    ...(code ? { code } : undefined),
+  const { final, retryAfterMs } = message;
+  return rebuildError(failureIn(message), {
     ...(final ? { final } : undefined),
     ...(retryAfterMs ? { retryAfterMs } : undefined),
+  });
+}
+
+/** On the way, what is not there is empty. */
+function failureIn({ name, message, code, stack, cause }: FailureMessage): TaskFailure {
+  return {
+    name,
+    message,
+    ...(code ? { code } : undefined),
+    ...(stack ? { stack } : undefined),
+    ...(cause ? { cause: failureIn(cause) } : undefined),
   };
-  for (const [member, value] of Object.entries(members)) {
-    Object.defineProperty(error, member, { value, configurable: true });
-  }
-  // Where it was thrown says more than where it arrived.
-  if (stack) error.stack = stack;
-  return error;
 }

@@ -11,7 +11,7 @@
  */
 import { Metadata, type ServerWritableStream, type status } from "@grpc/grpc-js";
 import type { ErrorCode } from "../../base/errors.ts";
-import { LOG_LINE_LENGTH_MAX } from "../../task/log.ts";
+import { logLines } from "../../task/log.ts";
 import { type CallEvent, type CallRequest, CODE_TRAILER } from "./protocol.ts";
 
 /** Most that waits of a call's log, about, in bytes. */
@@ -56,8 +56,9 @@ export class Outbox {
 
   /** Sends lines of the log. */
   log(text: string): void {
-    if (this.#over) return;
-    for (const line of lastLines(text)) {
+    if (this.#over || text === "") return;
+    // Of a text that is too long, its end.
+    for (const line of logLines(text.slice(-LOG_BYTES_MAX))) {
       this.#lines.push(line);
       this.#bytes += sizeOf(line);
     }
@@ -130,13 +131,4 @@ export class Outbox {
 /** A character is up to three bytes of UTF-8. */
 function sizeOf(line: string): number {
   return 3 * line.length + 1;
-}
-
-/** The lines of a text as they are kept; of a text that is too long, its end. */
-function lastLines(text: string): readonly string[] {
-  const lines = text.slice(-LOG_BYTES_MAX).split(/\r?\n/);
-  if (lines.at(-1) === "") lines.pop();
-  return lines.map((line) =>
-    line.length > LOG_LINE_LENGTH_MAX ? `${line.slice(0, LOG_LINE_LENGTH_MAX - 1)}…` : line,
-  );
 }

@@ -15,7 +15,6 @@ import { hostname } from "node:os";
 import type { LoopWorld } from "../../base/loop.ts";
 import { VERSION } from "../../base/version.ts";
 import { openSession, type Session } from "../../coordination/session.ts";
-import { put } from "../../store/part.ts";
 import { keyRange } from "../../store/range.ts";
 import type { Entry, Store } from "../../store/store.ts";
 import { StoreRefusedError } from "../../store/store-errors.ts";
@@ -71,10 +70,7 @@ export async function register(
     incarnation: record.incarnation,
     session,
     leave: async () => {
-      const value = encodeRecord({ ...record, leaving: true } satisfies AgentRecord);
-      await store.commit([
-        { guards: [session.alive()], writes: [put(key, value, session.lease.id)], witness: key },
-      ]);
+      await session.put(encodeRecord({ ...record, leaving: true } satisfies AgentRecord));
     },
   };
 }

@@ -1,5 +1,5 @@
 import { EtaskError } from "../../base/errors.ts";
-import type { FailureHints } from "../../task/failure.ts";
+import { ABORT_TEXTS, type FailureHints } from "../../task/failure.ts";
 
 /**
  * The agent died or left while it had the call: its lease is gone. What it did until then is done;
@@ -88,10 +88,7 @@ export class CallAbortedError extends EtaskError {
 export type CallAbortReason = keyof typeof TEXTS;
 
 const TEXTS = {
-  cancelled: "The task is cancelled.",
-  timeout: "The attempt has taken as long as it may.",
-  shutdown: "The worker is stopping; the task goes back to its queue.",
-  "lease-lost": "The worker lost its lease; the task is taken by another worker.",
+  ...ABORT_TEXTS,
   preempted: "The worker's host has no room for idle tasks any more; the task goes back.",
   disconnected: "The worker that called is gone, or gave the call up.",
   superseded: "A newer attempt at the task has come.",

@@ -1,8 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { createDeferred } from "../../base/deferred.ts";
-import { InvalidOptionsError } from "../../base/errors.ts";
 import { encodeJson, PayloadTooLargeError, requireJson } from "../../base/json.ts";
-import { shown } from "../../base/options.ts";
+import { requireLogText } from "../../task/log.ts";
 import { clampPercent, requireDetail } from "../../task/progress.ts";
 import type { AgentCall, AgentMethod } from "./agent-method.ts";
 import { failureMessage } from "./failure-message.ts";
@@ -99,9 +98,7 @@ export class ServedCall {
         this.#outbox.progress(valid, encodeValue(detail));
       },
       log: (text) => {
-        if (typeof text !== "string") {
-          throw new InvalidOptionsError(`log takes text; got ${shown(text)}.`);
-        }
+        requireLogText(text);
         this.#outbox.log(text);
       },
     };

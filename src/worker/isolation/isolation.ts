@@ -14,7 +14,7 @@
 import type { CancelTimer } from "../../base/clock.ts";
 import type { LoopWorld } from "../../base/loop.ts";
 import type { TaskContext } from "../../task/context.ts";
-import { AttemptAbortedError } from "../../task/failure.ts";
+import { AttemptAbortedError, rebuildError } from "../../task/failure.ts";
 import { resolveIsolate } from "../../task/isolate.ts";
 import { retryAt, snooze } from "../../task/outcome.ts";
 import type { RegisteredTask } from "../../task/task.ts";
@@ -25,7 +25,7 @@ import { modulesOf } from "./origin-modules.ts";
 import type { Answer, Report, ReturnedValue, TaskPlace } from "./protocol.ts";
 import type { Runner, RunnerMake } from "./runner.ts";
 import { RunnerPool } from "./runner-pool.ts";
-import { rebuildError } from "./thrown-elsewhere.ts";
+import { thrownThere } from "./thrown-elsewhere.ts";
 
 const OBEY_MS = 5_000;
 
@@ -209,7 +209,7 @@ function pass(report: Report, context: TaskContext): void {
 
 function resultOf(answer: Answer): unknown {
   if (answer.kind === "returned") return returnedOf(answer.result);
-  if (answer.kind === "threw") throw rebuildError(answer.failure, answer.hints);
+  if (answer.kind === "threw") throw thrownThere(answer.failure, answer.hints);
   return undefined;
 }
 

@@ -7,9 +7,8 @@
  * never yields, and once more at its end. What it says after its end is ignored.
  */
 import type { CancelTimer, Clock } from "../../base/clock.ts";
-import { InvalidOptionsError } from "../../base/errors.ts";
-import { shown } from "../../base/options.ts";
 import type { TaskContext } from "../../task/context.ts";
+import { requireLogText } from "../../task/log.ts";
 import { clampPercent, requireDetail, requirePercent } from "../../task/progress.ts";
 import type { AttemptAbort } from "../attempt-abort.ts";
 import { NotInRunnerError } from "./isolation-errors.ts";
@@ -79,9 +78,7 @@ export class RunnerContext {
   }
 
   #add(text: string): void {
-    if (typeof text !== "string") {
-      throw new InvalidOptionsError(`log takes text; got ${shown(text)}.`);
-    }
+    requireLogText(text);
     if (this.#closed) return;
     const line = (text.endsWith("\n") ? text : `${text}\n`).slice(-LOG_LENGTH_MAX);
     this.#lines.push(line);

@@ -10,7 +10,8 @@
  * A runner that has died is forgotten. After `close` there is none, and none is started.
  */
 import type { CancelTimer } from "../../base/clock.ts";
-import { type LoopWorld, pause } from "../../base/loop.ts";
+import type { LoopWorld } from "../../base/loop.ts";
+import { within } from "../../base/within.ts";
 import { RunnerDiedError } from "./isolation-errors.ts";
 import type { ResolvedIsolationOptions } from "./isolation-options.ts";
 import { NEARLY } from "./lifeline.ts";
@@ -73,9 +74,8 @@ export class RunnerPool {
     this.#closed = true;
     const all = [...this.#all];
     for (const runner of all) this.#end(runner, "stopped");
-    const waiting = new AbortController();
-    const ended = Promise.all(all.map((each) => each.ended)).then(() => waiting.abort());
-    await Promise.race([ended, pause(this.#world, CLOSE_MS_MAX, waiting.signal)]);
+    const ended = Promise.all(all.map((each) => each.ended));
+    await within(ended, { ms: CLOSE_MS_MAX, clock: this.#world.clock });
   }
 
   #worn({ runs, usedBytes, make }: Runner): boolean {

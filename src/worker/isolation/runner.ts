@@ -13,13 +13,12 @@ import { shownBytes } from "../../base/byte-size.ts";
 import type { CancelTimer, Clock } from "../../base/clock.ts";
 import { createDeferred, type Deferred } from "../../base/deferred.ts";
 import { publish } from "../../base/events.ts";
-import type { AbortReason, TaskFailure } from "../../task/failure.ts";
+import { type AbortReason, rebuildError, type TaskFailure } from "../../task/failure.ts";
 import { MemoryLimitError, RunnerDiedError } from "./isolation-errors.ts";
 import { startProcessRunner } from "./process-runner.ts";
 import type { Answer, FromRunner, Report, RunCall, TaskPlace, ToRunner } from "./protocol.ts";
 import type { RunnerBody, RunnerEnd } from "./runner-body.ts";
 import { startThreadRunner } from "./thread-runner.ts";
-import { rebuildError } from "./thrown-elsewhere.ts";
 
 const START_MS_MAX = 30_000;
 const LOAD_MS_MAX = 60_000;

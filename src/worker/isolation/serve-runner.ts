@@ -7,8 +7,7 @@
  * the worker (`crashed`), which ends this runner and fails the attempt that goes on, if any.
  */
 import { systemClock } from "../../base/clock.ts";
-import { requireJson } from "../../base/json.ts";
-import { requirePayload } from "../../broker/spec.ts";
+import { requireResult } from "../../broker/spec.ts";
 import { type FailureHints, failureOf, hintsOf } from "../../task/failure.ts";
 import { parseWith } from "../../task/input.ts";
 import { isRetryAt, isSnooze } from "../../task/outcome.ts";
@@ -100,8 +99,7 @@ function returned(result: unknown, { name, resultBytesMax }: RunCall): ReturnedV
   }
   if (isRetryAt(result)) return { kind: "retry-at", when: result.when, reason: result.reason };
   if (result === undefined) return { kind: "nothing" };
-  requireJson("result", result);
-  requirePayload(`The result of ${name}`, result, resultBytesMax);
+  requireResult(name, result, resultBytesMax);
   return { kind: "json", json: JSON.stringify(result) };
 }
 

@@ -1,25 +1,11 @@
-import type { FailureHints, TaskFailure } from "../../task/failure.ts";
+import { type FailureHints, rebuildError, type TaskFailure } from "../../task/failure.ts";
 
 /** Errors that a runner threw; there the definition's code has been asked about them already. */
 const judgedThere = new WeakSet<object>();
 
-/**
- * An error like the one that was thrown in a runner: with its name, message, code, stack and cause,
- * but not of its class.
- */
-export function rebuildError(failure: TaskFailure, hints: FailureHints = {}): Error {
-  const { name, message, code, stack, cause } = failure;
-  const error = new Error(message);
-  const members = {
-    name,
-    stack,
-    ...(code === undefined ? undefined : { code }),
-    ...(cause === undefined ? undefined : { cause: rebuildError(cause) }),
-    ...hints,
-  };
-  for (const [member, value] of Object.entries(members)) {
-    Object.defineProperty(error, member, { value, writable: true, configurable: true });
-  }
+/** An error like the one that a handler threw in a runner, judged there. */
+export function thrownThere(failure: TaskFailure, hints: FailureHints): Error {
+  const error = rebuildError(failure, hints);
   judgedThere.add(error);
   return error;
 }

@@ -165,19 +165,3 @@ export function filledBytes(bytes: Bytes, id: Uint8Array): Uint8Array {
   if (bytes.length === 1) return bytes[0] ?? id;
   return Buffer.concat(bytes.flatMap((piece, index) => (index === 0 ? [piece] : [id, piece])));
 }
-
-/** What one task costs the store, for the results. */
-export function describeMix({ enqueue, attempt }: Mix): string {
-  const text = (parts: readonly PartTemplate[]) => {
-    const guards = sum(parts, (part) => part.guards.length);
-    const puts = parts.flatMap(({ writes }) => writes.filter(({ value }) => value));
-    const writes = sum(parts, (part) => part.writes.length);
-    const bytes = sum(puts, ({ value = [] }) => sum(value, (piece) => piece.length + ID_LENGTH));
-    return `${guards} guards, ${puts.length} puts of ${bytes} bytes, ${writes - puts.length} deletes`;
-  };
-  return `enqueue: ${text([enqueue])}; attempt in ${attempt.length} parts: ${text(attempt)}`;
-}
-
-function sum<T>(values: readonly T[], of: (value: T) => number): number {
-  return values.reduce((total, value) => total + of(value), 0);
-}

@@ -1,5 +1,5 @@
-import type { Clock } from "../../base/clock.ts";
-import { createDeferred } from "../../base/deferred.ts";
+import type { Clock } from "./clock.ts";
+import { createDeferred } from "./deferred.ts";
 
 /** What else may end a wait. */
 export interface Bounds {
@@ -20,7 +20,9 @@ export async function within<T>(
 ): Promise<T | undefined> {
   const over = createDeferred<undefined>();
   const end = () => over.resolve(undefined);
-  const cancel = ms === undefined ? () => {} : clock?.after(ms, end);
+  const settled = new AbortController();
+  // A sleep keeps the process alive, as whoever awaits this expects.
+  if (ms !== undefined) clock?.sleep(ms, settled.signal).then(end, () => {});
   for (const signal of signals) {
     if (signal.aborted) end();
     else signal.addEventListener("abort", end, { once: true });
@@ -28,7 +30,7 @@ export async function within<T>(
   try {
     return await Promise.race([act, over.promise]);
   } finally {
-    cancel?.();
+    settled.abort();
     for (const signal of signals) signal.removeEventListener("abort", end);
   }
 }
