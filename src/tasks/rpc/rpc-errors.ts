@@ -1,5 +1,5 @@
 import { EtaskError } from "../../base/errors.ts";
-import { ABORT_TEXTS, type FailureHints } from "../../task/failure.ts";
+import { ABORT_TEXTS, type AbortReason, type FailureHints } from "../../task/failure.ts";
 
 /**
  * The agent died or left while it had the call: its lease is gone. What it did until then is done;
@@ -85,16 +85,21 @@ export class CallAbortedError extends EtaskError {
 }
 
 /** The reasons in {@link CallAbortedError}. */
-export type CallAbortReason = keyof typeof TEXTS;
+export type CallAbortReason =
+  | AbortReason
+  | "disconnected"
+  | "superseded"
+  | "stopping"
+  | "agent-lease-lost";
 
-const TEXTS = {
+const TEXTS: Readonly<Record<CallAbortReason, string>> = {
   ...ABORT_TEXTS,
   preempted: "The worker's host has no room for idle tasks any more; the task goes back.",
   disconnected: "The worker that called is gone, or gave the call up.",
   superseded: "A newer attempt at the task has come.",
   stopping: "The agent is stopping.",
   "agent-lease-lost": "The agent lost its lease; others take it to be dead.",
-} as const;
+};
 
 /** The reason that a text names; for another text, that the caller is gone. */
 export function abortReasonOf(text: string): CallAbortReason {
